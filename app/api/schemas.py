@@ -1,0 +1,175 @@
+"""What requests and answers look like; also the source of the OpenAPI document."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, pre_load, validate
+
+MOST_ITEMS = 100
+LARGEST_ID = 2**63 - 1
+
+
+class Moment(fields.AwareDateTime):
+    """A time with its zone, RFC 3339; answered in UTC, as ``2026-11-23T09:00:00Z``."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(format="iso", default_timezone=None, **kwargs)
+
+    def _serialize(self, value: datetime | None, *args: Any, **kwargs: Any) -> str | None:
+        return None if value is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+    def _deserialize(self, *args: Any, **kwargs: Any) -> datetime:
+        moment: datetime = super()._deserialize(*args, **kwargs)
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError as error:
+            raise ValidationError("Not within the years 1 to 9999.") from error
+
+
+def identifier(**kwargs: Any) -> fields.Integer:
+    """The id of something: a positive whole number that MySQL's BIGINT holds."""
+    return fields.Integer(validate=validate.Range(1, LARGEST_ID), strict=True, **kwargs)
+
+
+def query_identifier(**kwargs: Any) -> fields.Integer:
+    """An id in a query string, where numbers come as text."""
+    return fields.Integer(validate=validate.Range(1, LARGEST_ID), **kwargs)
+
+
+class ProblemSchema(Schema):
+    """Problem details, RFC 9457."""
+
+    type = fields.String(required=True)
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    detail = fields.String(required=True)
+    code = fields.String(required=True, metadata={"description": "A name programs may rely on."})
+    correlation_id = fields.String(required=True)
+    errors = fields.Dict()
+
+
+class PageQuery(Schema):
+    """Which page of a list."""
+
+    limit = fields.Integer(load_default=20, validate=validate.Range(1, MOST_ITEMS))
+    after = fields.String(metadata={"description": "The cursor 'next' of the page before."})
+
+
+class CliniciansQuery(PageQuery):
+    """Which clinicians."""
+
+    specialty = fields.String(validate=validate.Length(1, 60))
+
+
+class SlotsQuery(CliniciansQuery):
+    """Which free slots."""
+
+    clinician_id = query_identifier()
+    starting = Moment(data_key="from", metadata={"description": "Default: now."})
+    before = Moment(data_key="to")
+
+
+class UtilisationQuery(Schema):
+    """Which slots to count: those that start at 'from' or later, and before 'to'."""
+
+    starting = Moment(data_key="from", metadata={"description": "Default: now."})
+    before = Moment(data_key="to", metadata={"description": "Default: 30 days after 'from'."})
+
+
+class ClinicianSchema(Schema):
+    """Somebody who offers slots."""
+
+    id = identifier(required=True)
+    name = fields.String(required=True)
+    specialty = fields.String(required=True)
+
+
+class PatientSchema(Schema):
+    """Somebody who books appointments."""
+
+    id = identifier(required=True)
+    name = fields.String(required=True)
+
+
+class SlotSchema(Schema):
+    """A free slot."""
+
+    id = identifier(required=True)
+    clinician_id = identifier(required=True)
+    clinician = fields.String(required=True)
+    specialty = fields.String(required=True)
+    starts_at = Moment(required=True)
+    ends_at = Moment(required=True)
+
+
+class AppointmentSchema(SlotSchema):
+    """A slot that a patient has booked, or had booked and cancelled."""
+
+    slot_id = identifier(required=True)
+    patient_id = identifier(required=True)
+    reason = fields.String(required=True, allow_none=True)
+    status = fields.Function(
+        lambda row: "cancelled" if row.cancelled_at else "booked",
+        metadata={"type": "string", "enum": ["booked", "cancelled"]},
+        required=True,
+    )
+    booked_at = Moment(required=True)
+    cancelled_at = Moment(required=True, allow_none=True)
+
+
+class BookingSchema(Schema):
+    """Which slot to book for whom."""
+
+    slot_id = identifier(required=True)
+    patient_id = identifier(required=True)
+    reason = fields.String(allow_none=True, load_default=None, validate=validate.Length(1, 200))
+
+    @pre_load
+    def _strip(self, data: Any, **_: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("reason"), str):
+            return {**data, "reason": data["reason"].strip()}
+        return data
+
+
+class MoveSchema(Schema):
+    """The slot to move an appointment to."""
+
+    slot_id = identifier(required=True)
+
+
+class KeyHeader(Schema):
+    """Makes a client's retry safe: the same key is answered once."""
+
+    key = fields.String(
+        data_key="Idempotency-Key", validate=validate.Regexp(r"\A[\x21-\x7e]{1,64}\Z")
+    )
+
+
+class UtilisationSchema(Schema):
+    """How full a clinician's time is."""
+
+    clinician_id = identifier(required=True)
+    name = fields.String(required=True)
+    specialty = fields.String(required=True)
+    slots = fields.Integer(required=True)
+    booked = fields.Integer(required=True)
+    utilisation = fields.Float(required=True, metadata={"description": "booked / slots, 0 to 1"})
+
+
+def page_of(item: type[Schema]) -> type[Schema]:
+    """The schema of a page of *item*."""
+    return Schema.from_dict(
+        {
+            "items": fields.List(fields.Nested(item), required=True),
+            "next": fields.String(required=True, allow_none=True),
+        },
+        name=item.__name__.removesuffix("Schema") + "Page",
+    )
+
+
+class UtilisationReport(Schema):
+    """All clinicians' utilisation."""
+
+    items = fields.List(fields.Nested(UtilisationSchema), required=True)

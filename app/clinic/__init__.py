@@ -1,0 +1,1 @@
+"""The domain: clinicians offer slots, patients book appointments. No HTTP here."""

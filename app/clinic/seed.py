@@ -1,0 +1,133 @@
+"""Synthetic data, the same for the same seed and start."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, Table, insert
+
+from app.clinic.models import Appointment, Clinician, Patient, Slot
+
+SPECIALTIES = (
+    "Cardiology", "Dermatology", "Endocrinology", "General practice",
+    "Neurology", "Orthopaedics", "Paediatrics", "Psychiatry",
+)  # fmt: skip
+FIRST_NAMES = (
+    "Amara", "Bilal", "Chen", "Dolores", "Emil", "Fatou", "Goran", "Hana", "Ines", "Jonas",
+    "Kofi", "Leila", "Mateo", "Nadia", "Oskar", "Priya", "Quinn", "Rosa", "Sven", "Tomoko",
+)  # fmt: skip
+LAST_NAMES = (
+    "Abara", "Bianchi", "Castillo", "Dubois", "Eriksen", "Ferrari", "Garcia", "Haddad", "Ivanova",
+    "Jansen", "Kowalski", "Larsen", "Moreau", "Nakamura", "Okafor", "Petrov", "Rossi", "Silva",
+    "Tanaka", "Weber",
+)  # fmt: skip
+REASONS = ("Check-up", "First visit", "Follow-up", "Results", None)
+
+SLOTS_PER_PATIENT = 3
+SLOTS_PER_CLINICIAN = 750
+SLOTS_PER_DAY = 16
+SLOT_LENGTH = timedelta(minutes=30)
+DAY_BEGINS = time(9, tzinfo=UTC)
+BATCH = 2000
+
+Rows = Iterator[dict[str, Any]]
+
+
+def sizes(patients: int) -> dict[str, int]:
+    """How many rows each table gets for this number of patients."""
+    slots = patients * SLOTS_PER_PATIENT
+    clinicians = max(len(SPECIALTIES), -(-slots // SLOTS_PER_CLINICIAN))
+    return {"clinician": clinicians, "patient": patients, "slot": slots, "appointment": patients}
+
+
+def fill(
+    connection: Connection,
+    patients: int,
+    seed: int,
+    start: date,
+    progress: Callable[[int], None],
+) -> None:
+    """Fill empty tables, each in its own transaction, in batches.
+
+    Args:
+        connection: a connection without a transaction.
+        patients: how many patients; :func:`sizes` tells what else.
+        seed: of the random generator.
+        start: day of the first slots.
+        progress: called with the number of rows after each batch.
+    """
+    chance = random.Random(seed)  # noqa: S311 - reproducible, not secret
+    wanted = sizes(patients)
+    booked = chance.sample(range(1, wanted["slot"] + 1), wanted["appointment"])
+    tables: list[tuple[Any, Rows]] = [
+        (Clinician, _clinicians(chance, wanted["clinician"])),
+        (Patient, _patients(chance, patients)),
+        (Slot, _slots(wanted["slot"], wanted["clinician"], start, frozenset(booked))),
+        (Appointment, _appointments(chance, booked, patients, start)),
+    ]
+    for model, rows in tables:
+        with connection.begin():
+            _insert(connection, model.__table__, rows, progress)
+
+
+def _insert(
+    connection: Connection, table: Table, rows: Rows, progress: Callable[[int], None]
+) -> None:
+    while batch := list(islice(rows, BATCH)):
+        connection.execute(insert(table), batch)
+        progress(len(batch))
+
+
+def _clinicians(chance: random.Random, number: int) -> Rows:
+    for i in range(number):
+        yield {
+            "id": i + 1,
+            "name": f"Dr {_name(chance)}",
+            "specialty": SPECIALTIES[i % len(SPECIALTIES)],
+        }
+
+
+def _patients(chance: random.Random, number: int) -> Rows:
+    for i in range(1, number + 1):
+        yield {
+            "id": i,
+            "name": _name(chance),
+            "email": f"patient{i}@example.org",
+            "phone": f"+49 30 {chance.randrange(10**7):07}" if chance.random() < 0.8 else None,
+            "born": date(1930, 1, 1) + timedelta(days=chance.randrange(33_000)),
+        }
+
+
+def _slots(number: int, clinicians: int, start: date, booked: frozenset[int]) -> Rows:
+    first = datetime.combine(start, DAY_BEGINS)
+    for i in range(number):
+        turn, clinician = divmod(i, clinicians)
+        day, position = divmod(turn, SLOTS_PER_DAY)
+        begins = first + timedelta(days=day) + position * SLOT_LENGTH
+        yield {
+            "id": i + 1,
+            "clinician_id": clinician + 1,
+            "starts_at": begins,
+            "ends_at": begins + SLOT_LENGTH,
+            "is_free": i + 1 not in booked,
+        }
+
+
+def _appointments(chance: random.Random, booked: list[int], patients: int, start: date) -> Rows:
+    opened = datetime.combine(start, time(tzinfo=UTC)) - timedelta(days=30)
+    for i, slot_id in enumerate(booked, 1):
+        yield {
+            "id": i,
+            "slot_id": slot_id,
+            "patient_id": chance.randrange(patients) + 1,
+            "reason": chance.choice(REASONS),
+            "booked_at": opened + timedelta(seconds=chance.randrange(29 * 86_400)),
+        }
+
+
+def _name(chance: random.Random) -> str:
+    return f"{chance.choice(FIRST_NAMES)} {chance.choice(LAST_NAMES)}"

@@ -1,0 +1,120 @@
+"""The engine, its pool and its transactions.
+
+Every request holds at most one connection, and none while it renders: :func:`transaction` gives
+the connection back before it returns, so what it returns must be complete.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from flask import Flask
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import URL, Engine
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from app.clinic.models import Base
+from app.pool import measured_pool
+from app.settings import Settings
+
+POOL_NAME = "clinic"
+DEADLOCK = 1213
+DEADLOCK_RETRIES = 2
+
+db = SQLAlchemy(metadata=Base.metadata, session_options={"expire_on_commit": False})
+migrate = Migrate(compare_type=True, compare_server_default=True, render_as_batch=False)
+
+Result = TypeVar("Result")
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Give *app* its engine. No connection is made yet, and none is shared with a forked child."""
+    app.config["SQLALCHEMY_DATABASE_URI"] = URL.create(
+        "mysql+pymysql",
+        settings.db_user,
+        settings.db_password,
+        settings.db_host,
+        settings.db_port,
+        settings.db_name,
+        {"charset": "utf8mb4"},
+    )
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
+        "poolclass": measured_pool(POOL_NAME),
+        "pool_size": settings.pool_size,
+        "max_overflow": settings.pool_max_overflow,
+        "pool_timeout": settings.pool_timeout,
+        "pool_recycle": settings.pool_recycle,
+        "pool_pre_ping": True,
+        # Statements end at once when they are committed; the gap locks of the default level
+        # would make bookings of neighbouring slots wait for each other.
+        "isolation_level": "READ COMMITTED",
+        "connect_args": connect_args(settings),
+    }
+    db.init_app(app)
+    migrate.init_app(app, db)
+    with app.app_context():
+        os.register_at_fork(after_in_child=_leave_to_parent(db.engine))
+
+
+def connect_args(settings: Settings) -> dict[str, Any]:
+    """What PyMySQL is told beside host, account and schema: timeouts, session and TLS."""
+    arguments: dict[str, Any] = {
+        "connect_timeout": settings.db_connect_timeout,
+        "read_timeout": settings.db_read_timeout,
+        "write_timeout": settings.db_read_timeout,
+        "init_command": _session_settings(settings),
+    }
+    if settings.db_ca_file:
+        # A context verifies chain and name. The URL's ssl_ca does neither.
+        arguments["ssl"] = ssl.create_default_context(cafile=str(settings.db_ca_file))
+    return arguments
+
+
+def transaction(work: Callable[[Session], Result]) -> Result:
+    """Run *work* in one transaction and commit it; a deadlock's victim is run again, twice.
+
+    Raises:
+        sqlalchemy.exc.TimeoutError: the pool had no connection within ``pool_timeout``.
+        sqlalchemy.exc.OperationalError: the database is away, a lock was not granted in time, or
+            deadlocks did not end.
+    """
+    for retries_left in reversed(range(DEADLOCK_RETRIES + 1)):
+        try:
+            with db.session.begin():
+                return work(db.session())
+        except OperationalError as error:
+            if error_code(error) != DEADLOCK or not retries_left:
+                raise
+        finally:
+            db.session.remove()
+    raise AssertionError("the last attempt returns or raises")
+
+
+def error_code(error: BaseException) -> int | None:
+    """The MySQL error number behind a SQLAlchemy error, where there is one."""
+    arguments = getattr(getattr(error, "orig", None), "args", ())
+    return arguments[0] if arguments and isinstance(arguments[0], int) else None
+
+
+def _session_settings(settings: Settings) -> str:
+    # One statement, one round trip. MySQL runs the first kind of comment, MariaDB the second.
+    limit = settings.db_max_execution_time
+    return (
+        f"SET SESSION time_zone = '+00:00', "
+        f"innodb_lock_wait_timeout = {settings.db_lock_wait_timeout}"
+        f"/*!80000 , max_execution_time = {int(limit * 1000)} */"
+        f"/*M! , max_statement_time = {limit} */"
+    )
+
+
+def _leave_to_parent(engine: Engine) -> Callable[[], None]:
+    def forget() -> None:
+        # close=False: the sockets are the parent's, and closing them would end its sessions.
+        engine.dispose(close=False)
+
+    return forget

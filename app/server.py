@@ -1,0 +1,118 @@
+"""gunicorn's configuration: ``gunicorn -c python:app.server 'app:create_app()'``.
+
+Before any worker is forked, the settings, both addresses and the database are tried, so that what
+cannot work ends in one message. Nothing that was opened for the trial is kept.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from time import monotonic, sleep
+from typing import Any, NoReturn
+
+import pymysql
+
+from app import metrics
+from app.database import connect_args
+from app.logs import configure
+from app.pool.slots import DIRECTORY_VARIABLE
+from app.settings import Settings, SettingsError, load_settings, variable
+
+DATABASE_PATIENCE = 15.0  # seconds that the database may take to appear
+ACCESS_DENIED = frozenset({1044, 1045, 1049})
+
+
+def _fail(message: str) -> NoReturn:
+    print(message, file=sys.stderr)  # noqa: T201
+    sys.exit(1)
+
+
+def _settings() -> Settings:
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        _fail(str(error))
+    if settings.secret_key_file is None:
+        name = variable("secret_key_file")
+        _fail(f"{name}: not set. Name a file with the key that signs form tokens.")
+    return settings
+
+
+_known = _settings()
+
+bind = _known.bind
+workers = _known.workers
+threads = _known.threads
+worker_class = "gthread"
+graceful_timeout = 20
+keepalive = 5
+accesslog = None
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
+control_socket_disable = True
+proc_name = "clinic"
+
+_listener: socket.socket | None = None
+
+
+def on_starting(server: Any) -> None:
+    """Try what the workers will need; then make the metrics directory and open its port."""
+    global _listener
+    configure(_known.log_level)
+    _listen(_known.bind, "bind").close()
+    _listener = _listen(_known.metrics_bind, "metrics_bind")
+    _await_database()
+    os.environ[DIRECTORY_VARIABLE] = tempfile.mkdtemp(prefix="clinic-metrics-")
+
+
+def post_worker_init(worker: Any) -> None:
+    """Answer for metrics in every worker."""
+    if _listener is not None:
+        metrics.serve(_listener)
+
+
+def on_exit(server: Any) -> None:
+    """Remove the metrics directory."""
+    shutil.rmtree(os.environ.get(DIRECTORY_VARIABLE, ""), ignore_errors=True)
+
+
+def _listen(address: str, setting: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    try:
+        return metrics.listen(host.strip("[]"), int(port))
+    except OSError as error:
+        _fail(
+            f"Cannot listen on {address}: {error.strerror}. "
+            f"Stop what uses it, or set {variable(setting)} to another HOST:PORT."
+        )
+
+
+def _await_database() -> None:
+    deadline = monotonic() + DATABASE_PATIENCE
+    while error := _database_error():
+        if error.args[0] in ACCESS_DENIED or monotonic() > deadline:
+            _fail(
+                f"Cannot use the database {_known.db_name!r} on {_known.db_host}:{_known.db_port} "
+                f"as {_known.db_user!r}: {error.args[-1]} "
+                f"Check that the server runs, {variable('db_host')}, {variable('db_port')} "
+                f"and the password in {_known.db_password_file}."
+            )
+        sleep(0.5)
+
+
+def _database_error() -> pymysql.MySQLError | None:
+    try:
+        pymysql.connect(
+            host=_known.db_host,
+            port=_known.db_port,
+            user=_known.db_user,
+            password=_known.db_password,
+            database=_known.db_name,
+            **connect_args(_known),
+        ).close()
+    except pymysql.MySQLError as error:
+        return error
+    return None

@@ -1,0 +1,178 @@
+"""The application's settings: typed, from the environment and from secret files.
+
+Every setting is an environment variable with the prefix ``CLINIC_``. Secrets are never in the
+environment: a variable that ends in ``_FILE`` names the file that holds one. ``docs/settings.md``
+lists them all and is generated from this file (``make docs``).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import click
+from annotated_types import BaseMetadata
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "CLINIC_"
+DOCUMENTED_IN = "docs/settings.md"
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+Bind = Annotated[str, Field(pattern=r"^[^\s:]*:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$")]
+
+
+class SettingsError(click.ClickException):
+    """The settings cannot be used. The message lists every problem, one a line."""
+
+
+class Settings(BaseSettings):
+    """What the application is told from outside.
+
+    The timeouts form a ladder, so that each failure is reported by the layer that knows it:
+    pool 1 s < connect 2 s < lock wait 5 s < max_execution_time 8 s < read 10 s < nginx 15 s.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    db_host: str = Field("127.0.0.1", description="Host name of the MySQL server.")
+    db_port: Port = Field(3306, description="TCP port of the MySQL server.")
+    db_name: str = Field("clinic", pattern=r"^\w{1,64}$", description="Schema to use.")
+    db_user: str = Field("app", min_length=1, description="Account to connect as.")
+    db_password_file: Path = Field(description="File that holds the account's password.")
+    db_ca_file: Path | None = Field(
+        None,
+        description="Certificate authority that signed the server's certificate. The server is "
+        "verified by name. May be left out only for a loopback host, which is then not encrypted.",
+    )
+    secret_key_file: Path | None = Field(
+        None, description="File with the key that signs form tokens. gunicorn needs it."
+    )
+
+    db_connect_timeout: Seconds = Field(2, description="Longest wait for a new connection, s.")
+    db_lock_wait_timeout: Annotated[int, Field(ge=1, le=3600)] = Field(
+        5, description="Longest wait for a row lock (innodb_lock_wait_timeout), s."
+    )
+    db_max_execution_time: Seconds = Field(
+        8, description="Longest SELECT (max_execution_time), s; the server ends it."
+    )
+    db_read_timeout: Seconds = Field(10, description="Longest wait for an answer, s.")
+
+    pool_size: Annotated[int, Field(ge=1, le=1000)] = Field(
+        4, description="Connections that each worker keeps open."
+    )
+    pool_max_overflow: Annotated[int, Field(ge=0, le=1000)] = Field(
+        2, description="Connections that each worker may open beyond pool_size."
+    )
+    pool_timeout: Annotated[float, Field(ge=0.01, le=3600)] = Field(
+        1, description="Longest wait for a free connection, s; then the answer is 503."
+    )
+    pool_recycle: Annotated[int, Field(ge=1)] = Field(
+        1800, description="Age at which a connection is replaced, s; below wait_timeout."
+    )
+
+    workers: Annotated[int, Field(ge=1, le=256)] = Field(2, description="gunicorn workers.")
+    threads: Annotated[int, Field(ge=1, le=1000)] = Field(
+        16,
+        description="Threads of each worker: at least 2 x (pool_size + pool_max_overflow), "
+        "otherwise requests queue where no metric sees them.",
+    )
+    bind: Bind = Field("127.0.0.1:8000", description="Where pages and API listen, HOST:PORT.")
+    metrics_bind: Bind = Field("127.0.0.1:9200", description="Where /metrics listens, HOST:PORT.")
+
+    lab_enabled: bool = Field(False, description="Register the fault endpoints under /lab.")
+    log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = Field(
+        "INFO", description="Least severe message that is logged."
+    )
+
+    @field_validator("db_password_file", "db_ca_file", "secret_key_file")
+    @classmethod
+    def _readable(cls, path: Path | None) -> Path | None:
+        if path is not None:
+            _read(path)
+        return path
+
+    @model_validator(mode="after")
+    def _encrypted_or_loopback(self) -> Settings:
+        if self.db_ca_file is None and not _is_loopback(self.db_host):
+            raise ValueError(
+                f"{PREFIX}DB_CA_FILE: not set, but {self.db_host!r} is not a loopback host. "
+                "Name the certificate authority that signed the server's certificate."
+            )
+        return self
+
+    @property
+    def db_password(self) -> str:
+        """The database account's password, read from its file."""
+        return _read(self.db_password_file)
+
+    @property
+    def secret_key(self) -> str | None:
+        """The key that signs form tokens, or None where no file is named."""
+        return _read(self.secret_key_file) if self.secret_key_file else None
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        SettingsError: one or more are missing or invalid; the message names each variable,
+            what was expected and where it is documented.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError(_explain(error)) from None
+
+
+def variable(name: str) -> str:
+    """The environment variable of the setting *name*."""
+    return PREFIX + name.upper()
+
+
+def expected(field: FieldInfo) -> str:
+    """A setting's type and bounds in words, such as ``int, ge=1, le=65535``."""
+    names = [t.__name__ for t in get_args(field.annotation) or [field.annotation] if t]
+    kind = " or ".join("nothing" if name == "NoneType" else name for name in names)
+    kind = kind.replace("Path", "path of a readable file")
+    return ", ".join([kind, *(_bound(m) for m in field.metadata)])
+
+
+def _bound(metadata: BaseMetadata | Any) -> str:
+    return repr(metadata).partition("(")[2].rstrip(")")
+
+
+def _explain(error: ValidationError) -> str:
+    lines = [f"Settings are invalid ({error.error_count()}), see {DOCUMENTED_IN}:"]
+    for problem in error.errors(include_url=False):
+        if not problem["loc"]:
+            lines.append(f"  {problem['ctx']['error']}")
+            continue
+        name = str(problem["loc"][0])
+        field = Settings.model_fields[name]
+        got = "not set" if problem["type"] == "missing" else f"got {problem['input']!r}"
+        lines.append(f"  {variable(name)}: {got}; {problem['msg']} (expected {expected(field)})")
+    return "\n".join(lines)
+
+
+def _read(path: Path) -> str:
+    try:
+        text = path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a text file"
+        raise ValueError(f"cannot read {path}: {reason}") from None
+    if not text:
+        raise ValueError(f"{path} is empty")
+    return text
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
