@@ -15,6 +15,7 @@ from time import monotonic, sleep
 from typing import Any, NoReturn
 
 import pymysql
+from gunicorn.glogging import Logger
 
 from app import metrics
 from app.database import connect_args
@@ -42,6 +43,15 @@ def _settings() -> Settings:
     return settings
 
 
+class JsonLogger(Logger):  # type: ignore[misc]
+    """gunicorn's logger without handlers of its own: its lines go the way of all others."""
+
+    def setup(self, cfg: Any) -> None:
+        """Configure nothing but the application's logging."""
+        configure(_known.log_level)
+        self.error_log.propagate = True
+
+
 _known = _settings()
 
 bind = _known.bind
@@ -50,7 +60,7 @@ threads = _known.threads
 worker_class = "gthread"
 graceful_timeout = 20
 keepalive = 5
-accesslog = None
+logger_class = JsonLogger
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
 control_socket_disable = True
 proc_name = "clinic"
@@ -61,7 +71,6 @@ _listener: socket.socket | None = None
 def on_starting(server: Any) -> None:
     """Try what the workers will need; then make the metrics directory and open its port."""
     global _listener
-    configure(_known.log_level)
     _listen(_known.bind, "bind").close()
     _listener = _listen(_known.metrics_bind, "metrics_bind")
     _await_database()
@@ -85,7 +94,7 @@ def _listen(address: str, setting: str) -> socket.socket:
         return metrics.listen(host.strip("[]"), int(port))
     except OSError as error:
         _fail(
-            f"Cannot listen on {address}: {error.strerror}. "
+            f"Cannot listen on {address}: {(error.strerror or str(error)).partition(' (')[0]}. "
             f"Stop what uses it, or set {variable(setting)} to another HOST:PORT."
         )
 
@@ -96,7 +105,7 @@ def _await_database() -> None:
         if error.args[0] in ACCESS_DENIED or monotonic() > deadline:
             _fail(
                 f"Cannot use the database {_known.db_name!r} on {_known.db_host}:{_known.db_port} "
-                f"as {_known.db_user!r}: {error.args[-1]} "
+                f"as {_known.db_user!r}: {str(error.args[-1]).rstrip('.')}. "
                 f"Check that the server runs, {variable('db_host')}, {variable('db_port')} "
                 f"and the password in {_known.db_password_file}."
             )

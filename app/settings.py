@@ -8,21 +8,34 @@ lists them all and is generated from this file (``make docs``).
 from __future__ import annotations
 
 import ipaddress
+import ssl
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import click
-from annotated_types import BaseMetadata
-from pydantic import Field, ValidationError, field_validator, model_validator
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "CLINIC_"
 DOCUMENTED_IN = "docs/settings.md"
 
+
+def _host_and_port(address: str) -> str:
+    host, colon, port = address.rpartition(":")
+    if not (colon and port.isascii() and port.isdigit() and 1 <= int(port) <= 65535) or " " in host:
+        raise ValueError("should be HOST:PORT with a port from 1 to 65535")
+    return address
+
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
-Bind = Annotated[str, Field(pattern=r"^[^\s:]*:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$")]
+HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
+Level = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+_TYPES = {int: "whole number", float: "number", bool: "true or false", str: "text"}
+_BOUNDS = {Ge: "at least", Gt: "more than", Le: "at most", Lt: "less than"}
 
 
 class SettingsError(click.ClickException):
@@ -41,7 +54,7 @@ class Settings(BaseSettings):
     db_host: str = Field("127.0.0.1", description="Host name of the MySQL server.")
     db_port: Port = Field(3306, description="TCP port of the MySQL server.")
     db_name: str = Field("clinic", pattern=r"^\w{1,64}$", description="Schema to use.")
-    db_user: str = Field("app", min_length=1, description="Account to connect as.")
+    db_user: str = Field("app", description="Account to connect as.")
     db_password_file: Path = Field(description="File that holds the account's password.")
     db_ca_file: Path | None = Field(
         None,
@@ -80,19 +93,26 @@ class Settings(BaseSettings):
         description="Threads of each worker: at least 2 x (pool_size + pool_max_overflow), "
         "otherwise requests queue where no metric sees them.",
     )
-    bind: Bind = Field("127.0.0.1:8000", description="Where pages and API listen, HOST:PORT.")
-    metrics_bind: Bind = Field("127.0.0.1:9200", description="Where /metrics listens, HOST:PORT.")
+    bind: HostAndPort = Field("127.0.0.1:8000", description="Where pages and API listen.")
+    metrics_bind: HostAndPort = Field("127.0.0.1:9200", description="Where /metrics listens.")
 
     lab_enabled: bool = Field(False, description="Register the fault endpoints under /lab.")
-    log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = Field(
-        "INFO", description="Least severe message that is logged."
-    )
+    log_level: Level = Field("INFO", description="Least severe message that is logged.")
 
     @field_validator("db_password_file", "db_ca_file", "secret_key_file")
     @classmethod
     def _readable(cls, path: Path | None) -> Path | None:
         if path is not None:
             _read(path)
+        return path
+
+    @field_validator("db_ca_file")
+    @classmethod
+    def _certificate(cls, path: Path | None) -> Path | None:
+        try:
+            ssl.create_default_context(cafile=path)
+        except ssl.SSLError:
+            raise ValueError(f"{path} holds no certificate in PEM form") from None
         return path
 
     @model_validator(mode="after")
@@ -134,15 +154,23 @@ def variable(name: str) -> str:
 
 
 def expected(field: FieldInfo) -> str:
-    """A setting's type and bounds in words, such as ``int, ge=1, le=65535``."""
-    names = [t.__name__ for t in get_args(field.annotation) or [field.annotation] if t]
-    kind = " or ".join("nothing" if name == "NoneType" else name for name in names)
-    kind = kind.replace("Path", "path of a readable file")
-    return ", ".join([kind, *(_bound(m) for m in field.metadata)])
+    """A setting's type and bounds in words, such as ``whole number, at least 1``."""
+    return ", ".join([_type(field.annotation), *(_bound(m) for m in field.metadata)])
 
 
-def _bound(metadata: BaseMetadata | Any) -> str:
-    return repr(metadata).partition("(")[2].rstrip(")")
+def _type(annotation: Any) -> str:
+    if annotation is Path or Path in get_args(annotation):
+        return "path of a readable file"
+    if get_origin(annotation) is Literal:
+        return "one of " + ", ".join(get_args(annotation))
+    return _TYPES[annotation]
+
+
+def _bound(metadata: Any) -> str:
+    for kind, words in _BOUNDS.items():
+        if isinstance(metadata, kind):
+            return f"{words} {getattr(metadata, kind.__name__.lower())}"
+    return "HOST:PORT" if isinstance(metadata, AfterValidator) else "letters, digits and _"
 
 
 def _explain(error: ValidationError) -> str:
@@ -154,7 +182,8 @@ def _explain(error: ValidationError) -> str:
         name = str(problem["loc"][0])
         field = Settings.model_fields[name]
         got = "not set" if problem["type"] == "missing" else f"got {problem['input']!r}"
-        lines.append(f"  {variable(name)}: {got}; {problem['msg']} (expected {expected(field)})")
+        reason = problem["msg"].removeprefix("Value error, ")
+        lines.append(f"  {variable(name)}: {got}; {reason} (expected: {expected(field)})")
     return "\n".join(lines)
 
 

@@ -51,7 +51,7 @@ def connect() -> Connection:
         url = database.engine.url
         raise CommandError(
             f"Cannot use the database {url.database!r} on {url.host}:{url.port} "
-            f"as {url.username!r}: {error.orig.args[-1]} Check that the server runs, "
+            f"as {url.username!r}: {error.orig.args[-1]}. Check that the server runs, "
             "CLINIC_DB_HOST, CLINIC_DB_PORT and the password in CLINIC_DB_PASSWORD_FILE."
         ) from None
 

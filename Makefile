@@ -1,0 +1,85 @@
+# The everyday commands: make demo, make test, make test-stack. `make` lists them.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+python := .venv/bin/python
+DRILLS := million steady
+
+.PHONY: help
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+.PHONY: demo
+demo: .venv/.runtime ## A private database, the app, a traffic spike, and the report of it
+	@$(python) -m loadtest.lab.demo
+
+.PHONY: test
+test: .venv/.tools ## Lint, types, architecture, unit and integration tests (up to 6 minutes)
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/lint-imports --verbose | tail -n 12
+	$(python) -m app.reference --check
+	$(python) -m pytest --ignore=tests/stack --ignore=tests/drills
+
+.PHONY: test-stack
+test-stack: .venv/.tools ## The containers for real: one spike, one outage (up to 12 minutes)
+	$(python) -m pytest tests/stack
+
+.PHONY: drills
+drills: $(DRILLS:%=drill-%) ## Everything that takes longer; results go to docs/results/
+
+.PHONY: $(DRILLS:%=drill-%)
+$(DRILLS:%=drill-%): drill-%: .venv/.tools
+	$(python) -m tests.drills.$*
+
+.PHONY: docs
+docs: .venv/.tools ## Regenerate the reference pages in docs/
+	$(python) -m app.reference
+
+.PHONY: dashboards
+dashboards: .venv/.tools ## Regenerate the Grafana dashboards
+	$(python) -m monitoring.grafana.generate
+
+.PHONY: lock
+lock: .venv/.python ## Compile the lock files from pyproject.toml
+	$(python) -m pip install --quiet uv
+	$(call compile,pyproject.toml -o requirements.txt)
+	$(call compile,--group loadtest -c requirements.txt -o requirements-loadtest.txt)
+	$(call compile,pyproject.toml --group loadtest --group dev -o requirements-dev.txt)
+
+compile = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+	--python-version 3.11 --custom-compile-command 'make lock' $(1)
+
+.PHONY: clean
+clean: ## Remove what these commands made here
+	rm -rf .venv runs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# What a new machine may lack is installed with apt where that is permitted, and named otherwise.
+.venv/.python:
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; this is $$(python3 --version)."; exit 1; }
+	@python3 -m venv .venv >/dev/null 2>&1 || { rm -rf .venv && { $(call apt,python3-venv); } && python3 -m venv .venv; }
+	@touch $@
+
+.venv/.runtime: requirements.txt requirements-loadtest.txt | .venv/.python
+	@echo "Installing the application's packages into .venv"
+	@$(python) -m pip install --quiet --require-hashes -r requirements.txt -r requirements-loadtest.txt
+	@touch $@
+
+.venv/.tools: requirements-dev.txt | .venv/.python
+	@echo "Installing the application's packages and the test tools into .venv"
+	@$(python) -m pip install --quiet --require-hashes -r requirements-dev.txt
+	@command -v chromium >/dev/null || { $(call apt,chromium); } || \
+		echo "Chromium is missing: the browser tests will be skipped."
+	@touch $@ .venv/.runtime
+
+apt = admin=$$([ $$(id -u) = 0 ] || echo sudo -n); \
+	if command -v apt-get >/dev/null && $$admin true 2>/dev/null; then \
+		echo "Installing $(1) with apt" && $$admin apt-get update -qq && \
+		$$admin env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(1) >/dev/null; \
+	else \
+		echo "Please install $(1) (apt install $(1)), then run make again." >&2; false; \
+	fi

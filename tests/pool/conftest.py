@@ -1,0 +1,61 @@
+"""A measured engine on a file database, and readings of what it exports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.pool import Pool
+
+from app.pool import PoolCollector, measured_pool
+
+Reading = Callable[..., float]
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    """A pool name of the test's own, so that counters start at zero."""
+    return str(request.node.nodeid)
+
+
+@pytest.fixture
+def engine(name: str, tmp_path: Path) -> Iterator[Engine]:
+    """An engine with pool 2+1 and a wait of 0.3 s."""
+    engine = make_engine(tmp_path, measured_pool(name))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def read(name: str) -> Reading:
+    """``read(metric, **labels)``: the exported value, 0 where there is none."""
+    return reader(name)
+
+
+def make_engine(directory: Path, poolclass: type[Pool]) -> Engine:
+    return create_engine(
+        f"sqlite:///{directory}/pool.db",
+        poolclass=poolclass,
+        pool_size=2,
+        max_overflow=1,
+        pool_timeout=0.3,
+        connect_args={"check_same_thread": False},
+    )
+
+
+def reader(name: str, directory: Path | None = None) -> Reading:
+    registry = CollectorRegistry()
+    registry.register(PoolCollector(directory))
+
+    def read(metric: str, worker: int = 0, **labels: str) -> float:
+        names = {"db_client_connection_pool_name": name, "worker": str(worker)}
+        return registry.get_sample_value(metric, names | labels) or 0.0
+
+    return read
+
+
+def count(read: Reading, state: str, worker: int = 0) -> float:
+    return read("db_client_connection_count", worker, db_client_connection_state=state)
