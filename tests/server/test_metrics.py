@@ -1,0 +1,115 @@
+"""The metrics port: all workers in every answer, whatever the request threads do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from time import monotonic
+
+import pymysql
+
+from loadtest.lab.application import Application
+from loadtest.lab.database import PrivateDatabase
+from tests.pool.test_waiting import eventually
+from tests.server.conftest import OVERFLOW, SIZE, THREADS, WORKERS, Scrape
+
+COUNT = "db_client_connection_count"
+PENDING = "db_client_connection_pending_requests"
+LIMIT = WORKERS * (SIZE + OVERFLOW)
+
+
+def get(application: Application, path: str) -> int:
+    try:
+        with urllib.request.urlopen(application.url + path, timeout=30) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+@contextmanager
+def every_thread_busy(application: Application, seconds: float) -> Iterator[None]:
+    """Hold connections until no thread is free, in any worker."""
+    with ThreadPoolExecutor(WORKERS * THREADS) as pool:
+        path = f"/lab/hold?seconds={seconds}"
+        held = [pool.submit(get, application, path) for _ in range(WORKERS * THREADS)]
+        yield
+        for one in held:
+            one.result()
+
+
+def test_every_worker_is_in_every_answer(application: Application) -> None:
+    every = [SIZE + OVERFLOW] * WORKERS
+    eventually(lambda: Scrape(application).values("db_client_connection_max") == every)
+    for _ in range(10):
+        assert Scrape(application).values("db_client_connection_max") == every
+
+
+def test_requests_are_grouped_by_rule(application: Application) -> None:
+    for path in ("/api/v1/appointments/1", "/api/v1/appointments/2", "/nothing", "/nowhere"):
+        get(application, path)
+    duration = "flask_http_request_duration_seconds_count"
+    scrape = Scrape(application)
+    rule = "/api/v1/appointments/<int:appointment_id>"
+    assert len(scrape.values(duration, url_rule=rule)) == 1
+    assert len(scrape.values(duration, status="404", url_rule="None")) == 1
+
+
+def test_answers_while_every_thread_waits(
+    application: Application, database: PrivateDatabase
+) -> None:
+    with every_thread_busy(application, 1.0):
+        eventually(lambda: Scrape(application).total(PENDING) > 0)
+        began = monotonic()
+        scrape = Scrape(application)
+        assert monotonic() - began < 1
+        assert scrape.total(COUNT) <= LIMIT
+        assert scrape.total("sqlalchemy_pool_overflow") > 0
+        eventually(lambda: Scrape(application).total(COUNT) == processlist(database))
+    scrape = Scrape(application)
+    assert scrape.total(PENDING) == 0
+    assert scrape.total("sqlalchemy_pool_overflow") == 0
+    assert scrape.total(COUNT, db_client_connection_state="used") == 0
+    assert scrape.total(COUNT) == processlist(database)
+
+
+def test_killed_worker_is_replaced_and_its_counters_stay(application: Application) -> None:
+    eventually(lambda: get(application, "/readyz") == 200)
+    connects = Scrape(application).total("sqlalchemy_pool_connects_total", outcome="ok")
+    os.kill(workers(application)[0], signal.SIGKILL)
+    eventually(lambda: len(workers(application)) == WORKERS and get(application, "/readyz") == 200)
+    eventually(lambda: len(Scrape(application).values("sqlalchemy_pool_size")) == WORKERS)
+    scrape = Scrape(application)
+    assert scrape.total("sqlalchemy_pool_connects_total", outcome="ok") >= connects
+    assert scrape.total(COUNT, db_client_connection_state="used") == 0
+    assert {s.labels["worker"] for s in scrape.families[COUNT].samples} == {"0", "1"}
+
+
+def workers(application: Application) -> list[int]:
+    assert application.service is not None
+    arbiter = application.service.process.pid
+    with open(f"/proc/{arbiter}/task/{arbiter}/children") as children:
+        return [int(pid) for pid in children.read().split()]
+
+
+def processlist(database: PrivateDatabase) -> int:
+    """How many connections the server has for the application's account."""
+    environment = database.environment("admin")
+    with open(environment["CLINIC_DB_PASSWORD_FILE"]) as file:
+        password = file.read().strip()
+    connection = pymysql.connect(
+        host=database.host,
+        port=database.port,
+        user=environment["CLINIC_DB_USER"],
+        password=password,
+    )
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM information_schema.processlist WHERE user = 'app'")
+        row = cursor.fetchone()
+    assert row is not None
+    return int(row[0])
