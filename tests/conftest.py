@@ -58,7 +58,11 @@ def client(app: Flask) -> FlaskClient:
 
 
 def flask(
-    server: PrivateDatabase, *command: str, check: bool = True, **environment: str
+    server: PrivateDatabase,
+    *command: str,
+    check: bool = True,
+    timeout: float = 60,
+    **environment: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run a flask command as the migrator, as its users do."""
     return subprocess.run(
@@ -68,5 +72,5 @@ def flask(
         capture_output=True,
         text=True,
         check=check,
-        timeout=60,
+        timeout=timeout,
     )
