@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import OperationalError
 
 from app.clinic import seed
+from app.clinic.idempotency import forget_keys
 from app.clinic.models import Patient
 from app.database import db
 
@@ -18,6 +19,7 @@ from app.database import db
 def init_app(app: Flask) -> None:
     """Add the commands to *app*."""
     app.cli.add_command(fill_with_sample_data)
+    app.cli.add_command(forget_old_keys)
 
 
 @click.command("seed")
@@ -51,6 +53,17 @@ def fill_with_sample_data(
         with _progress() as bar:
             task = bar.add_task("Sample data", total=sum(seed.sizes(patients).values()))
             seed.fill(connection, patients, number, day, lambda rows: bar.advance(task, rows))
+
+
+@click.command("forget-keys")
+@click.option(
+    "--older-than", "days", type=click.IntRange(1), default=7, show_default=True, help="Days."
+)
+def forget_old_keys(days: int) -> None:
+    """Delete idempotency keys that no client will use again, a thousand at a time."""
+    with _connect() as connection:
+        count = forget_keys(connection, datetime.now(UTC) - timedelta(days=days))
+    click.echo(f"Deleted {count} idempotency keys older than {days} days.")
 
 
 def _connect() -> Connection:

@@ -11,12 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from time import monotonic
 
-import pymysql
-
 from loadtest.lab.application import Application
 from loadtest.lab.database import PrivateDatabase
 from tests.pool.test_waiting import eventually
 from tests.server.conftest import OVERFLOW, SIZE, THREADS, WORKERS, Scrape
+from tests.sql import query
 
 COUNT = "db_client_connection_count"
 PENDING = "db_client_connection_pending_requests"
@@ -99,17 +98,7 @@ def workers(application: Application) -> list[int]:
 
 def processlist(database: PrivateDatabase) -> int:
     """How many connections the server has for the application's account."""
-    environment = database.environment("admin")
-    with open(environment["CLINIC_DB_PASSWORD_FILE"]) as file:
-        password = file.read().strip()
-    connection = pymysql.connect(
-        host=database.host,
-        port=database.port,
-        user=environment["CLINIC_DB_USER"],
-        password=password,
+    ((count,),) = query(
+        database, "SELECT count(*) FROM information_schema.processlist WHERE user = 'app'"
     )
-    with connection, connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM information_schema.processlist WHERE user = 'app'")
-        row = cursor.fetchone()
-    assert row is not None
-    return int(row[0])
+    return int(count)
