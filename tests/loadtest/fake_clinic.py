@@ -6,14 +6,28 @@ import json
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
+from time import sleep
 from typing import Any, Self
 
 
 class FakeClinic:
-    """Answers like the application; ``busy`` makes the first try of every booking a 503."""
+    """Answers like the application, after ``delay`` seconds.
 
-    def __init__(self, *, busy: bool = False, taken: bool = False, broken: bool = False) -> None:
-        self.busy, self.taken, self.broken = busy, taken, broken
+    ``busy`` makes the first try of every booking a 503, ``taken`` makes every booking a 409,
+    ``empty`` leaves it without data.
+    """
+
+    def __init__(
+        self,
+        *,
+        busy: bool = False,
+        taken: bool = False,
+        empty: bool = False,
+        delay: float = 0.0,
+    ) -> None:
+        self.busy, self.taken, self.delay = busy, taken, delay
+        self.items = {} if empty else ITEMS
+        self.changed: list[str] = []
         self.keys: Counter[str] = Counter()
         self.booked: list[dict[str, Any]] = []
         self.lock = Lock()
@@ -47,24 +61,28 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: a client that ends in the middle of an answer is no fault."""
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     clinic: FakeClinic
 
     def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        if self.clinic.broken and path == "/api/v1/slots":
-            return self.answer(500, {})
-        return self.answer(200, {"items": ITEMS.get(path.rsplit("/", 1)[1], []), "next": None})
+        name = self.path.partition("?")[0].rsplit("/", 1)[1]
+        self.answer(200, {"items": self.clinic.items.get(name, []), "next": None})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.path == "/api/v1/appointments":
-            return self.answer(*self.clinic.book(self.headers["Idempotency-Key"], body))
-        return self.answer(200, {})
+            self.answer(*self.clinic.book(self.headers["Idempotency-Key"], body))
+        else:
+            self.clinic.changed.append(self.path.removeprefix("/api/v1/appointments/"))
+            self.answer(200, {})
 
     def answer(self, status: int, body: dict[str, Any]) -> None:
+        sleep(self.clinic.delay)
         data = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")

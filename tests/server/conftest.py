@@ -32,8 +32,7 @@ def application(database: PrivateDatabase) -> Iterator[Application]:
     }
     application.start()
     yield application
-    assert application.service is not None
-    application.service.stop(grace=5)
+    application.stop()
     workspace.close()
 
 

@@ -1,0 +1,1 @@
+"""Load for the clinic's HTTP API: users, shapes and profiles; ``lab/`` runs and reports them."""

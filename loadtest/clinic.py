@@ -1,0 +1,109 @@
+"""The clinic's API as a Locust user sees it: one method each endpoint, named by its URL rule."""
+
+# mypy: allow-untyped-calls
+
+import uuid
+from contextlib import AbstractContextManager
+from typing import Any
+
+import gevent
+from locust.contrib.fasthttp import FastHttpSession, ResponseContextManager
+
+from loadtest.hooks import Run
+
+API = "/api/v1"
+LONGEST_RETRY_AFTER = 5.0  # seconds that a person would wait before trying again
+
+
+class Clinic:
+    """Calls the API through ``client``; a failed request is counted by Locust, never raised."""
+
+    def __init__(self, client: FastHttpSession) -> None:
+        self._client = client
+
+    def free_slots(self, **query: Any) -> tuple[list[dict[str, Any]], str | None]:
+        """Return a page of free slots and the cursor of the next one."""
+        body = self._get("/slots", "/slots", query)
+        return body.get("items", []), body.get("next")
+
+    def appointments_of(self, patient_id: int) -> list[dict[str, Any]]:
+        """Return the first page of a patient's appointments."""
+        path = f"/patients/{patient_id}/appointments"
+        items: list[dict[str, Any]] = self._get(
+            path, "/patients/<int:patient_id>/appointments", {}
+        ).get("items", [])
+        return items
+
+    def utilisation(self, start: str, end: str) -> None:
+        """Ask for the heavy report on the days from ``start`` to ``end`` (RFC 3339)."""
+        self._get("/reports/utilisation", "/reports/utilisation", {"from": start, "to": end})
+
+    def book(self, slot_id: int, patient_id: int) -> dict[str, Any] | None:
+        """Book a slot; after a 503 try once more with the same key, as a careful client does."""
+        key = str(uuid.uuid4())
+        appointment, retry_after = self._try_to_book(slot_id, patient_id, key)
+        if retry_after is not None:
+            gevent.sleep(min(retry_after, LONGEST_RETRY_AFTER))
+            appointment, _ = self._try_to_book(slot_id, patient_id, key)
+        if appointment:
+            Run.bookings.record(appointment)
+        return appointment
+
+    def reschedule(self, appointment_id: int, slot_id: int) -> bool:
+        """Move an appointment to another slot; false when that slot was taken meanwhile."""
+        rule = "/appointments/<int:appointment_id>/reschedule"
+        with self._post(
+            f"/appointments/{appointment_id}/reschedule", rule, {"slot_id": slot_id}
+        ) as answer:
+            _accept_conflict(answer)
+            return bool(answer.status_code == 200)
+
+    def cancel(self, appointment_id: int) -> bool:
+        """Cancel an appointment; false when the request failed."""
+        rule = "/appointments/<int:appointment_id>/cancel"
+        with self._post(f"/appointments/{appointment_id}/cancel", rule, {}) as answer:
+            return bool(answer.status_code == 200)
+
+    def _try_to_book(
+        self, slot_id: int, patient_id: int, key: str
+    ) -> tuple[dict[str, Any] | None, float | None]:
+        """Return the appointment, if any, and the seconds to wait before a retry, if asked."""
+        body = {"slot_id": slot_id, "patient_id": patient_id}
+        headers = {"Idempotency-Key": key}
+        with self._post("/appointments", "/appointments", body, headers) as answer:
+            _accept_conflict(answer)
+            if answer.status_code == 201:
+                return answer.json(), None
+            if answer.status_code == 503:
+                return None, _retry_after(answer)
+            return None, None
+
+    def _get(self, path: str, rule: str, query: dict[str, Any]) -> dict[str, Any]:
+        with self._client.get(
+            API + path, name=API + rule, params=query, catch_response=True
+        ) as answer:
+            if answer.status_code != 200:
+                return {}
+            body: dict[str, Any] = answer.json()
+            return body
+
+    def _post(
+        self, path: str, rule: str, body: dict[str, Any], headers: dict[str, str] | None = None
+    ) -> AbstractContextManager[ResponseContextManager]:
+        answer: ResponseContextManager = self._client.post(
+            API + path, name=API + rule, json=body, headers=headers or {}, catch_response=True
+        )
+        return answer
+
+
+def _accept_conflict(answer: ResponseContextManager) -> None:
+    """Count 409 as a success of its own name: somebody was faster, and that is business."""
+    if answer.status_code == 409:
+        answer.request_meta["name"] += " [slot taken]"
+        answer.success()
+
+
+def _retry_after(answer: ResponseContextManager) -> float:
+    """Return the seconds that a 503 asks to wait."""
+    header = answer.headers.get("Retry-After") if answer.headers else None
+    return float(header) if isinstance(header, str) and header.isdigit() else 1.0

@@ -1,0 +1,1 @@
+"""The load lab: runs the application beside a private database, records it, reports it."""

@@ -1,0 +1,114 @@
+"""The application under gunicorn, on free loopback ports, beside a private database."""
+
+import os
+import secrets
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from loadtest.lab.database import PrivateDatabase
+from loadtest.lab.errors import LabError
+from loadtest.lab.ports import free_port
+from loadtest.lab.processes import Service, Workspace, indented
+
+ROOT = Path(__file__).parents[2]
+START_TIMEOUT = 25.0  # seconds
+STOP_GRACE = 5.0  # seconds
+
+POOL = {
+    "CLINIC_POOL_SIZE": "4",
+    "CLINIC_POOL_MAX_OVERFLOW": "2",
+    "CLINIC_POOL_TIMEOUT": "1",
+    "CLINIC_WORKERS": "2",
+    "CLINIC_THREADS": "16",
+}
+
+
+class Application:
+    """gunicorn with the clinic; ``settings`` are the pool and worker settings it runs with.
+
+    Call ``prepare()`` for the schema and sample data, then ``start()``. Both raise LabError with
+    the last lines of what went wrong.
+    """
+
+    def __init__(self, workspace: Workspace, database: PrivateDatabase) -> None:
+        self.settings = POOL
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self.metrics_url = f"http://127.0.0.1:{free_port()}/metrics"
+        self._workspace = workspace
+        self._database = database
+        self.service: Service | None = None
+
+    def prepare(self, patients: int) -> None:
+        """Migrate the database, and fill it with the data of ``patients`` synthetic people."""
+        self._flask("db", "upgrade")
+        self._flask("seed", "--patients", str(patients))
+
+    def start(self) -> None:
+        """Start gunicorn and wait until it is ready."""
+        key = self._workspace.directory / "secret-key"
+        key.touch(mode=0o600)
+        key.write_text(secrets.token_urlsafe(32))
+        env = {
+            **os.environ,
+            **self._database.environment("app"),
+            **self.settings,
+            "CLINIC_SECRET_KEY_FILE": str(key),
+            "CLINIC_BIND": self.url.removeprefix("http://"),
+            "CLINIC_METRICS_BIND": self.metrics_url.removeprefix("http://").split("/")[0],
+            "CLINIC_LOG_LEVEL": "WARNING",
+        }
+        command = [sys.executable, "-m", "gunicorn", "-c", "python:app.server", "app:create_app()"]
+        log = self._workspace.directory / "application.log"
+        self.service = Service(self._workspace, command, log=log, env=env, cwd=ROOT)
+        self._wait_until_ready(self.service)
+
+    def stop(self) -> None:
+        """Stop gunicorn, gently and then surely."""
+        if self.service is not None:
+            self.service.stop(STOP_GRACE)
+
+    @property
+    def pid(self) -> int:
+        """The process id of gunicorn's arbiter, whose children are the workers."""
+        return self.service.process.pid if self.service else 0
+
+    @property
+    def alive(self) -> bool:
+        """Whether gunicorn still runs."""
+        return self.service is not None and self.service.alive
+
+    def last_lines(self) -> str:
+        """Return the end of its log, for a message."""
+        return self.service.last_lines() if self.service else ""
+
+    def _wait_until_ready(self, service: Service) -> None:
+        deadline = time.monotonic() + START_TIMEOUT
+        while not self._is_ready():
+            if not service.alive or time.monotonic() > deadline:
+                raise LabError(f"The application did not start:\n{service.last_lines()}")
+            time.sleep(0.1)
+
+    def _is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=3) as answer:  # noqa: S310
+                return bool(answer.status == 200)
+        except (urllib.error.HTTPError, OSError):
+            return False
+
+    def _flask(self, *arguments: str) -> None:
+        env = {**os.environ, **self._database.environment("migrator"), **self.settings}
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, "-m", "flask", "--app", "app", *arguments],
+            env=env,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            tail = indented(done.stderr.splitlines())
+            raise LabError(f"flask {' '.join(arguments)} failed:\n{tail}")

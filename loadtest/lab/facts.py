@@ -1,0 +1,118 @@
+"""The numbers behind a verdict, read from the samples of a run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from loadtest.lab.curves import growth, quantile
+from loadtest.lab.run import Run
+from loadtest.lab.samples import LoadSample, PoolSample, Sample, load_start
+from loadtest.stages import Stage
+
+
+@dataclass(frozen=True)
+class StageFacts:
+    """One stage of the load; times in seconds, None where nothing was answered."""
+
+    name: str
+    users: int
+    requests_per_second: float
+    failed_share: float
+    p95: float | None
+    wait_p95: float | None
+    most_in_use: float
+    most_waiting: float
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The pool over a whole run; times in seconds."""
+
+    limit: float
+    most_in_use: float
+    most_overflow: float
+    most_waiting: float
+    seconds_waiting: float
+    longest_wait: float
+    timeouts: float
+    waiting_at_end: float
+    recovered_after: float | None
+    stages: list[StageFacts]
+
+
+def facts(run: Run) -> Facts:
+    """Return what happened; needs at least one sample in which the pool answered.
+
+    Raises ValueError when there is none.
+    """
+    pools = [sample.pool for sample in run.samples if sample.pool]
+    if not pools:
+        raise ValueError("the application's metrics never answered")
+    return Facts(
+        limit=max(pool.maximum for pool in pools),
+        most_in_use=max(pool.in_use for pool in pools),
+        most_overflow=max(pool.overflow for pool in pools),
+        most_waiting=max(pool.waiting for pool in pools),
+        seconds_waiting=seconds_waiting(run.samples),
+        longest_wait=max(pool.oldest_wait for pool in pools),
+        timeouts=pools[-1].timeouts - pools[0].timeouts,
+        waiting_at_end=pools[-1].waiting,
+        recovered_after=_recovered_after(run),
+        stages=_stages(run),
+    )
+
+
+def seconds_waiting(samples: Sequence[Sample]) -> float:
+    """Return for how long threads waited; a sample stands for the time since the one before."""
+    return sum(
+        now.at - before.at for before, now in pairwise(samples) if now.pool and now.pool.waiting
+    )
+
+
+def _recovered_after(run: Run) -> float | None:
+    """Return the seconds from the end of the busiest stage until nobody waits; None if never."""
+    busiest = max(run.stages, key=lambda stage: stage.users)
+    end = bounds(run)[busiest.name][1]
+    for sample in run.samples:
+        if sample.at >= end and sample.pool and not sample.pool.waiting:
+            return max(0.0, sample.at - end)
+    return None
+
+
+def bounds(run: Run) -> dict[str, tuple[float, float]]:
+    """Return when each stage begins and ends."""
+    start = load_start(run.samples)
+    bounds = {}
+    for stage in run.stages:
+        bounds[stage.name] = (start, start + stage.seconds)
+        start += stage.seconds
+    return bounds
+
+
+def _stages(run: Run) -> list[StageFacts]:
+    found = []
+    for stage in run.stages:
+        begin, end = bounds(run)[stage.name]
+        samples = [sample for sample in run.samples if begin <= sample.at <= end]
+        pools = [sample.pool for sample in samples if sample.pool]
+        loads = [sample.load for sample in samples if sample.load]
+        if pools and len(loads) > 1:
+            found.append(_stage(stage, pools, loads, samples[-1].at - samples[0].at))
+    return found
+
+
+def _stage(
+    stage: Stage, pools: list[PoolSample], loads: list[LoadSample], seconds: float
+) -> StageFacts:
+    requests = loads[-1].requests - loads[0].requests
+    failures = loads[-1].failures - loads[0].failures
+    return StageFacts(
+        name=stage.name,
+        users=stage.users,
+        requests_per_second=requests / seconds,
+        failed_share=failures / requests if requests else 0.0,
+        p95=quantile(growth(loads[0].latencies, loads[-1].latencies), 0.95),
+        wait_p95=quantile(growth(pools[0].waits, pools[-1].waits), 0.95),
+        most_in_use=max(pool.in_use for pool in pools),
+        most_waiting=max(pool.waiting for pool in pools),
+    )

@@ -1,0 +1,1 @@
+"""Who uses the clinic: each file is a locustfile."""
