@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from flask import Flask
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import URL, Engine
+from sqlalchemy import URL, Engine, create_engine
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -26,7 +26,16 @@ POOL_NAME = "clinic"
 DEADLOCK = 1213
 DEADLOCK_RETRIES = 2
 
-db = SQLAlchemy(metadata=Base.metadata, session_options={"expire_on_commit": False})
+
+class Database(SQLAlchemy):
+    """Flask-SQLAlchemy, with engine options as they are."""
+
+    def _make_engine(self, bind_key: str | None, options: dict[str, Any], app: Flask) -> Engine:
+        # Instead of engine_from_config, which rounds pool_timeout down to whole seconds.
+        return create_engine(**options)
+
+
+db = Database(metadata=Base.metadata, session_options={"expire_on_commit": False})
 migrate = Migrate(compare_type=True, compare_server_default=True, render_as_batch=False)
 
 Result = TypeVar("Result")

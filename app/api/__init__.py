@@ -15,10 +15,13 @@ from app.errors import PROBLEM_TYPE
 PREFIX = "/api/v1"
 DOCUMENT = f"{PREFIX}/openapi.json"
 BROWSER = "/api/docs"
+LARGEST_BODY = 64 * 1024  # bytes; of forms too
 
 
 class Api(flask_smorest.Api):  # type: ignore[misc]
     """flask-smorest's API with this application's own error answers, which its document names."""
+
+    DEFAULT_ERROR_RESPONSE_NAME = None  # each operation names what it answers
 
     def _register_error_handlers(self) -> None:
         """Leave errors to :mod:`app.errors`."""
@@ -40,11 +43,12 @@ def init_app(app: Flask) -> None:
         OPENAPI_VERSION="3.0.3",
         OPENAPI_URL_PREFIX=PREFIX,
         OPENAPI_JSON_PATH="openapi.json",
+        MAX_CONTENT_LENGTH=LARGEST_BODY,
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
     api = Api(app)
     for blueprint in (reading.blueprint, appointments.blueprint):
         api.register_blueprint(blueprint)
-    app.register_blueprint(
-        get_swaggerui_blueprint(BROWSER, DOCUMENT, {"app_name": "Clinic scheduling API"})
-    )
+    # Without the validator, which would send the document's address to its maker's site.
+    config = {"app_name": "Clinic scheduling API", "validatorUrl": None}
+    app.register_blueprint(get_swaggerui_blueprint(BROWSER, DOCUMENT, config))

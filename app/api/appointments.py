@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response, jsonify
-from flask_smorest import Blueprint
 from sqlalchemy.orm import Session
 
+from app.api.blueprint import Blueprint
 from app.api.schemas import (
     AppointmentSchema,
     BookingSchema,
@@ -20,7 +20,7 @@ from app.clinic import booking
 from app.clinic.paging import AnyRow, Page
 from app.database import transaction
 
-blueprint = Blueprint("appointments", __name__, url_prefix="/api/v1", description="Appointments")
+blueprint = Blueprint("appointments", __name__, "Appointments")
 
 _appointment = AppointmentSchema()
 
@@ -28,11 +28,7 @@ _appointment = AppointmentSchema()
 @blueprint.post("/appointments")
 @blueprint.arguments(BookingSchema)
 @blueprint.arguments(KeyHeader, location="headers")
-@blueprint.alt_response(400, "BAD_REQUEST")
-@blueprint.alt_response(404, "NOT_FOUND")
-@blueprint.alt_response(409, "CONFLICT")
-@blueprint.alt_response(415, "UNSUPPORTED_MEDIA_TYPE")
-@blueprint.alt_response(503, "SERVICE_UNAVAILABLE")
+@blueprint.problems(400, 404, 409, 413, 415)
 @blueprint.response(201, AppointmentSchema)
 def book(wanted: dict[str, Any], header: dict[str, str]) -> Response:
     """Book a slot for a patient. With an Idempotency-Key, a retry is safe."""
@@ -53,8 +49,7 @@ def book(wanted: dict[str, Any], header: dict[str, str]) -> Response:
 
 
 @blueprint.get("/appointments/<int:appointment_id>")
-@blueprint.alt_response(404, "NOT_FOUND")
-@blueprint.alt_response(503, "SERVICE_UNAVAILABLE")
+@blueprint.problems(404)
 @blueprint.response(200, AppointmentSchema)
 def get(appointment_id: int) -> AnyRow:
     """Read an appointment."""
@@ -63,11 +58,7 @@ def get(appointment_id: int) -> AnyRow:
 
 @blueprint.post("/appointments/<int:appointment_id>/reschedule")
 @blueprint.arguments(MoveSchema)
-@blueprint.alt_response(400, "BAD_REQUEST")
-@blueprint.alt_response(404, "NOT_FOUND")
-@blueprint.alt_response(409, "CONFLICT")
-@blueprint.alt_response(415, "UNSUPPORTED_MEDIA_TYPE")
-@blueprint.alt_response(503, "SERVICE_UNAVAILABLE")
+@blueprint.problems(400, 404, 409, 413, 415)
 @blueprint.response(200, AppointmentSchema)
 def reschedule(wanted: dict[str, int], appointment_id: int) -> AnyRow:
     """Move an appointment to another slot."""
@@ -77,8 +68,7 @@ def reschedule(wanted: dict[str, int], appointment_id: int) -> AnyRow:
 
 
 @blueprint.post("/appointments/<int:appointment_id>/cancel")
-@blueprint.alt_response(404, "NOT_FOUND")
-@blueprint.alt_response(503, "SERVICE_UNAVAILABLE")
+@blueprint.problems(404)
 @blueprint.response(200, AppointmentSchema)
 def cancel(appointment_id: int) -> AnyRow:
     """Cancel an appointment; again changes nothing."""
@@ -87,8 +77,7 @@ def cancel(appointment_id: int) -> AnyRow:
 
 @blueprint.get("/patients/<int:patient_id>/appointments")
 @blueprint.arguments(PageQuery, location="query")
-@blueprint.alt_response(404, "NOT_FOUND")
-@blueprint.alt_response(503, "SERVICE_UNAVAILABLE")
+@blueprint.problems(404)
 @blueprint.response(200, page_of(AppointmentSchema))
 def of_patient(query: dict[str, Any], patient_id: int) -> Page:
     """List a patient's appointments, in the order they were booked."""

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flask_smorest import Blueprint
-
+from app.api.blueprint import Blueprint
 from app.api.schemas import (
     ClinicianSchema,
     CliniciansQuery,
@@ -25,12 +24,12 @@ from app.database import transaction
 
 REPORT_DAYS = timedelta(days=30)
 
-blueprint = Blueprint("reading", __name__, url_prefix="/api/v1", description="Reading")
+blueprint = Blueprint("reading", __name__, "Reading")
 
 
 @blueprint.get("/clinicians")
 @blueprint.arguments(CliniciansQuery, location="query")
-@blueprint.alt_response(503, "SERVICE_UNAVAILABLE")
+@blueprint.problems()
 @blueprint.response(200, page_of(ClinicianSchema))
 def clinicians(query: dict[str, Any]) -> Page:
     """List clinicians."""
@@ -39,7 +38,7 @@ def clinicians(query: dict[str, Any]) -> Page:
 
 @blueprint.get("/patients")
 @blueprint.arguments(PageQuery, location="query")
-@blueprint.alt_response(503, "SERVICE_UNAVAILABLE")
+@blueprint.problems()
 @blueprint.response(200, page_of(PatientSchema))
 def patients(query: dict[str, Any]) -> Page:
     """List patients. They are synthetic; there are no accounts."""
@@ -48,7 +47,7 @@ def patients(query: dict[str, Any]) -> Page:
 
 @blueprint.get("/slots")
 @blueprint.arguments(SlotsQuery, location="query")
-@blueprint.alt_response(503, "SERVICE_UNAVAILABLE")
+@blueprint.problems()
 @blueprint.response(200, page_of(SlotSchema))
 def free_slots(query: dict[str, Any]) -> Page:
     """List free slots, soonest first."""
@@ -58,7 +57,7 @@ def free_slots(query: dict[str, Any]) -> Page:
 
 @blueprint.get("/reports/utilisation")
 @blueprint.arguments(UtilisationQuery, location="query")
-@blueprint.alt_response(503, "SERVICE_UNAVAILABLE")
+@blueprint.problems()
 @blueprint.response(200, UtilisationReport)
 def utilisation(query: dict[str, Any]) -> dict[str, Sequence[Any]]:
     """Report how full each clinician's time is. Reads every slot of the time."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, pre_load, validate
+from marshmallow import Schema, ValidationError, fields, post_load, validate
 
 MOST_ITEMS = 100
 LARGEST_ID = 2**63 - 1
@@ -28,14 +29,25 @@ class Moment(fields.AwareDateTime):
             raise ValidationError("Not within the years 1 to 9999.") from error
 
 
+class Digits(fields.Integer):
+    """A whole number in a query string, in digits and nothing else."""
+
+    def _validated(self, value: Any) -> int:
+        if not re.fullmatch(r"-?[0-9]+", str(value)):
+            raise self.make_error("invalid", input=value)
+        return super()._validated(value)
+
+
 def identifier(**kwargs: Any) -> fields.Integer:
     """The id of something: a positive whole number that MySQL's BIGINT holds."""
     return fields.Integer(validate=validate.Range(1, LARGEST_ID), strict=True, **kwargs)
 
 
-def query_identifier(**kwargs: Any) -> fields.Integer:
-    """An id in a query string, where numbers come as text."""
-    return fields.Integer(validate=validate.Range(1, LARGEST_ID), **kwargs)
+def _writable(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValidationError("Has half a character (a lone surrogate).") from error
 
 
 class ProblemSchema(Schema):
@@ -53,7 +65,7 @@ class ProblemSchema(Schema):
 class PageQuery(Schema):
     """Which page of a list."""
 
-    limit = fields.Integer(load_default=20, validate=validate.Range(1, MOST_ITEMS))
+    limit = Digits(load_default=20, validate=validate.Range(1, MOST_ITEMS))
     after = fields.String(metadata={"description": "The cursor 'next' of the page before."})
 
 
@@ -66,7 +78,7 @@ class CliniciansQuery(PageQuery):
 class SlotsQuery(CliniciansQuery):
     """Which free slots."""
 
-    clinician_id = query_identifier()
+    clinician_id = Digits(validate=validate.Range(1, LARGEST_ID))
     starting = Moment(data_key="from", metadata={"description": "Default: now."})
     before = Moment(data_key="to")
 
@@ -124,13 +136,16 @@ class BookingSchema(Schema):
 
     slot_id = identifier(required=True)
     patient_id = identifier(required=True)
-    reason = fields.String(allow_none=True, load_default=None, validate=validate.Length(1, 200))
+    reason = fields.String(
+        allow_none=True,
+        load_default=None,
+        validate=[validate.Length(max=200), _writable],
+        metadata={"description": "In a few words; blank is none."},
+    )
 
-    @pre_load
-    def _strip(self, data: Any, **_: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("reason"), str):
-            return {**data, "reason": data["reason"].strip()}
-        return data
+    @post_load
+    def _strip(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {**data, "reason": (data["reason"] or "").strip() or None}
 
 
 class MoveSchema(Schema):
@@ -143,7 +158,7 @@ class KeyHeader(Schema):
     """Makes a client's retry safe: the same key is answered once."""
 
     key = fields.String(
-        data_key="Idempotency-Key", validate=validate.Regexp(r"\A[\x21-\x7e]{1,64}\Z")
+        data_key="Idempotency-Key", validate=validate.Regexp(r"^[\x21-\x7e]{1,64}$")
     )
 
 

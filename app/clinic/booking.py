@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import CursorResult, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.clinic.errors import Conflict, KeyReused, NotFound
@@ -104,41 +105,45 @@ def once(
 ) -> dict[str, Any]:
     """The answer of *act*, carried out at most once for *key*.
 
-    Key, request and answer are stored in the transaction of the act itself. Of two attempts at
-    the same time, the second waits for the first and gets its answer.
+    Key, request and answer are stored in the transaction of the act itself, after it: attempts at
+    the same time meet at what they book, and those that come too late give the first one's answer.
+    (Stored before, the key would be waited for; if the first then fails, its waiters deadlock.)
 
     Raises:
         KeyReused: the key came with another request before.
+        ClinicError: the act's own; the key may be used again.
     """
     digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
-    first = _affected(
-        session.execute(
-            insert(IdempotencyKey)
-            .prefix_with("IGNORE")
-            .values(key=key, request_hash=digest, answer="")
-        )
-    )
-    if first:
-        answer = act()
-        session.execute(
-            update(IdempotencyKey)
-            .where(IdempotencyKey.key == key)
-            .values(answer=json.dumps(answer))
-        )
-        return answer
+    if earlier := _answered(session, key, digest):
+        return earlier
+    try:
+        with session.begin_nested():
+            answer = act()
+            values = {"key": key, "request_hash": digest, "answer": json.dumps(answer)}
+            session.execute(insert(IdempotencyKey).values(values))
+            return answer
+    except (Conflict, IntegrityError):
+        if earlier := _answered(session, key, digest):
+            return earlier
+        raise
+
+
+def _answered(session: Session, key: str, digest: str) -> dict[str, Any] | None:
     stored = session.execute(
         select(IdempotencyKey.request_hash, IdempotencyKey.answer).where(IdempotencyKey.key == key)
-    ).one()
+    ).one_or_none()
+    if stored is None:
+        return None
     if stored.request_hash != digest:
         raise KeyReused
-    earlier: dict[str, Any] = json.loads(stored.answer)
-    return earlier
+    answer: dict[str, Any] = json.loads(stored.answer)
+    return answer
 
 
 def _take(session: Session, slot_id: int) -> None:
     taken = session.execute(
         update(Slot)
-        .where(Slot.id == slot_id, Slot.is_free.is_(True), Slot.starts_at > datetime.now(UTC))
+        .where(Slot.id == slot_id, Slot.is_free, Slot.starts_at > datetime.now(UTC))
         .values(is_free=False)
     )
     if _affected(taken):

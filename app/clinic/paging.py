@@ -6,10 +6,10 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import Row, Select, and_, tuple_
+from sqlalchemy import Row, Select, and_, or_
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -55,9 +55,13 @@ def fetch_page(
     return Page(rows[:limit], _encode([last[column] for column in order]))
 
 
-def _beyond(order: Sequence[ColumnElement[Any]], values: list[Any]) -> ColumnElement[bool]:
-    # The first comparison is implied by the second, and is the one that bounds the index scan.
-    return and_(order[0] >= values[0], tuple_(*order) > tuple_(*values))
+def _beyond(order: Sequence[ColumnElement[Any]], values: Sequence[Any]) -> ColumnElement[bool]:
+    # MySQL bounds an index scan by these comparisons, but not by one of rows: (a, b) > (x, y).
+    first, *others = order
+    further: ColumnElement[bool] = first > values[0]
+    if not others:
+        return further
+    return or_(further, and_(first == values[0], _beyond(others, values[1:])))
 
 
 def _encode(values: list[Any]) -> str:
@@ -71,7 +75,7 @@ def _decode(cursor: str, order: Sequence[ColumnElement[Any]]) -> list[Any]:
         if not isinstance(plain, list) or len(plain) != len(order):
             raise ValueError(plain)
         return [_typed(value, column) for value, column in zip(plain, order, strict=True)]
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise InvalidCursor("Not a cursor of this list: use the page's own 'next'.") from error
 
 
@@ -80,7 +84,7 @@ def _typed(value: Any, column: ColumnElement[Any]) -> Any:
         moment = datetime.fromisoformat(value)
         if moment.tzinfo is None:
             raise ValueError(value)
-        return moment
+        return moment.astimezone(UTC)
     if type(value) is not int or not 0 <= value < 2**63:
         raise ValueError(value)
     return value

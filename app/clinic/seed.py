@@ -87,7 +87,7 @@ def _clinicians(chance: random.Random, number: int) -> Rows:
         yield {
             "id": i + 1,
             "name": f"Dr {_name(chance)}",
-            "specialty": SPECIALTIES[i % len(SPECIALTIES)],
+            "specialty": _specialty(i),
         }
 
 
@@ -111,6 +111,7 @@ def _slots(number: int, clinicians: int, start: date, booked: frozenset[int]) ->
         yield {
             "id": i + 1,
             "clinician_id": clinician + 1,
+            "specialty": _specialty(clinician),
             "starts_at": begins,
             "ends_at": begins + SLOT_LENGTH,
             "is_free": i + 1 not in booked,
@@ -127,6 +128,10 @@ def _appointments(chance: random.Random, booked: list[int], patients: int, start
             "reason": chance.choice(REASONS),
             "booked_at": opened + timedelta(seconds=chance.randrange(29 * 86_400)),
         }
+
+
+def _specialty(clinician: int) -> str:
+    return SPECIALTIES[clinician % len(SPECIALTIES)]
 
 
 def _name(chance: random.Random) -> str:

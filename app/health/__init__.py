@@ -9,6 +9,7 @@ from alembic.script import ScriptDirectory
 from flask import Blueprint, Flask, Response, current_app
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from app.database import error_code, transaction
@@ -36,6 +37,8 @@ def ready() -> Response | dict[str, Any]:
     head = _head()
     try:
         applied = transaction(_revision)
+    except PoolTimeoutError:
+        raise
     except SQLAlchemyError as error:
         reason = f"The database does not answer: {getattr(error, 'orig', None) or error}"
         return Problem(503, reason, "database_away", retry_after=2).response()

@@ -33,6 +33,7 @@ def upgrade() -> None:
         sa.Column("specialty", sa.String(length=60), nullable=False),
         sa.CheckConstraint("name <> ''", name=op.f("ck_clinician_name_given")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_clinician")),
+        sa.UniqueConstraint("id", "specialty", name=op.f("uq_clinician_id_specialty")),
         **TABLE_OPTIONS,
     )
     op.create_index(
@@ -71,27 +72,44 @@ def upgrade() -> None:
         "slot",
         sa.Column("id", sa.BigInteger(), nullable=False),
         sa.Column("clinician_id", sa.BigInteger(), nullable=False),
+        sa.Column("specialty", sa.String(length=60), nullable=False),
         sa.Column("starts_at", mysql.DATETIME(), nullable=False),
         sa.Column("ends_at", mysql.DATETIME(), nullable=False),
         sa.Column("is_free", sa.Boolean(), server_default=sa.text("1"), nullable=False),
+        sa.Column(
+            "free_at",
+            mysql.DATETIME(),
+            sa.Computed("if(is_free = 1, starts_at, NULL)", persisted=True),
+            nullable=True,
+        ),
         sa.CheckConstraint("ends_at > starts_at", name=op.f("ck_slot_ends_after_start")),
         sa.ForeignKeyConstraint(
-            ["clinician_id"], ["clinician.id"], name=op.f("fk_slot_clinician_id_clinician")
+            ["clinician_id", "specialty"],
+            ["clinician.id", "clinician.specialty"],
+            name=op.f("fk_slot_clinician_id_specialty_clinician"),
+            onupdate="CASCADE",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_slot")),
         sa.UniqueConstraint(
-            "clinician_id", "starts_at", name=op.f("uq_slot_clinician_id_starts_at")
+            "clinician_id",
+            "specialty",
+            "starts_at",
+            name=op.f("uq_slot_clinician_id_specialty_starts_at"),
         ),
         **TABLE_OPTIONS,
     )
+    op.create_index(op.f("ix_slot_free_at_id"), "slot", ["free_at", "id"], unique=False)
     op.create_index(
-        op.f("ix_slot_clinician_id_is_free_starts_at_id"),
+        op.f("ix_slot_clinician_id_free_at_id"),
         "slot",
-        ["clinician_id", "is_free", "starts_at", "id"],
+        ["clinician_id", "free_at", "id"],
         unique=False,
     )
     op.create_index(
-        op.f("ix_slot_is_free_starts_at_id"), "slot", ["is_free", "starts_at", "id"], unique=False
+        op.f("ix_slot_specialty_free_at_id"),
+        "slot",
+        ["specialty", "free_at", "id"],
+        unique=False,
     )
     op.create_table(
         "appointment",
@@ -112,7 +130,7 @@ def upgrade() -> None:
             sa.Computed("if(cancelled_at is null, slot_id, NULL)", persisted=False),
             nullable=True,
         ),
-        sa.CheckConstraint("reason <> ''", name=op.f("ck_appointment_reason_given")),
+        sa.CheckConstraint("char_length(reason) > 0", name=op.f("ck_appointment_reason_given")),
         sa.ForeignKeyConstraint(
             ["patient_id"], ["patient.id"], name=op.f("fk_appointment_patient_id_patient")
         ),
