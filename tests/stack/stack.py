@@ -23,35 +23,43 @@ class Stack:
 
     project: str
     grafana: bool
-    ports: dict[str, int] = field(default_factory=lambda: dict(zip(PORTS, free_ports(), strict=True)))
+    ports: dict[str, int] = field(default_factory=lambda: free_ports(*PORTS))
 
     def compose(
-        self, *arguments: str, check: bool = True, timeout: float = 120, **settings: str
+        self,
+        *arguments: str,
+        check: bool = True,
+        timeout: float = 120,
+        settings: dict[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run `docker compose` with `arguments`, and `settings` in its environment."""
         published = {name: str(port) for name, port in self.ports.items()}
         found = subprocess.run(
             ["docker", "compose", "--project-name", self.project, *arguments],
             cwd=ROOT,
-            env={**os.environ, **published, **settings},
+            env={**os.environ, **published, **(settings or {})},
             capture_output=True,
             text=True,
             timeout=timeout,
             check=False,
         )
         if check and found.returncode:
-            raise RuntimeError(f"docker compose {' '.join(arguments)}\n{found.stdout}{found.stderr}")
+            command = " ".join(arguments)
+            raise RuntimeError(f"docker compose {command}\n{found.stdout}{found.stderr}")
         return found
 
-    def up(self, *arguments: str) -> None:
+    def build(self) -> None:
+        """Build the project's own images, also that of the load generator."""
+        self.compose("--profile", "*", "build", timeout=600)
+
+    def up(self) -> None:
         """Bring everything up that can be had here, and wait until it is healthy."""
         without_grafana = () if self.grafana else ("--pull", "never", "--scale", "grafana=0")
-        self.compose("up", "--detach", "--wait", *without_grafana, *arguments, timeout=600)
+        self.compose("up", "--detach", "--wait", *without_grafana, timeout=600)
 
     def down(self) -> None:
-        """Remove containers, volumes and networks."""
-        everything = ("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "5")
-        self.compose(*everything)
+        """Remove containers, volumes and networks, as a user would."""
+        self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5")
 
     def containers(self, service: str) -> list[dict[str, Any]]:
         """Return `docker inspect` of the service's containers, running ones only."""
@@ -100,6 +108,10 @@ class Stack:
         """Evaluate a query of one value; None when there is none."""
         return next(iter(self.prometheus(query).values()), None)
 
+    def shows(self, query: str, wanted: float) -> bool:
+        """Say whether a query of one value has the value `wanted`."""
+        return self.value(query) == wanted
+
 
 def docker(*arguments: str, timeout: float = 120) -> str:
     """Run `docker` with `arguments`; return its output."""
@@ -130,10 +142,10 @@ def has_image(reference: str) -> bool:
     return False
 
 
-def free_ports() -> list[int]:
-    """Return ports of 127.0.0.1 that nobody listens on."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in PORTS]
-    found = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
+def free_ports(*names: str) -> dict[str, int]:
+    """Return a port of 127.0.0.1 that nobody listens on for each of `names`."""
+    sockets = {name: socket.create_server(("127.0.0.1", 0)) for name in names}
+    found = {name: one.getsockname()[1] for name, one in sockets.items()}
+    for one in sockets.values():
         one.close()
     return found

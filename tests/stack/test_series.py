@@ -1,0 +1,89 @@
+"""Every series that is promised exists, and every query of the dashboard has an answer."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from tests.stack.conftest import Spike
+from tests.stack.stack import ROOT, Stack
+
+POOL = 'db_client_connection_pool_name="clinic",worker=~"[0-9]+"'
+STATUS = 'method=~"GET|POST",status=~"[0-9]{3}"'
+REQUEST = 'method=~"GET|POST",name!=""'
+PROMISED = [
+    f'db_client_connection_count{{db_client_connection_state="used",{POOL}}}',
+    f'db_client_connection_count{{db_client_connection_state="idle",{POOL}}}',
+    f"db_client_connection_max{{{POOL}}}",
+    f"db_client_connection_pending_requests{{{POOL}}}",
+    f"db_client_connection_timeouts_total{{{POOL}}}",
+    *(
+        f"{histogram}_{part}{{{POOL}}}"
+        for histogram in (
+            "db_client_connection_wait_time_seconds",
+            "db_client_connection_use_time_seconds",
+            "db_client_connection_create_time_seconds",
+            "sqlalchemy_pool_queue_wait_seconds",
+        )
+        for part in ("bucket", "sum", "count")
+    ),
+    f"sqlalchemy_pool_size{{{POOL}}}",
+    f"sqlalchemy_pool_overflow{{{POOL}}}",
+    f"sqlalchemy_pool_oldest_wait_seconds{{{POOL}}}",
+    f"sqlalchemy_pool_overflows_total{{{POOL}}}",
+    f'sqlalchemy_pool_connects_total{{outcome="ok",{POOL}}}',
+    f'sqlalchemy_pool_connects_total{{outcome="error",{POOL}}}',
+    f"sqlalchemy_pool_closes_total{{{POOL}}}",
+    f'flask_http_request_duration_seconds_bucket{{url_rule=~"/api/.*",{STATUS}}}',
+    f'flask_http_request_duration_seconds_sum{{url_rule=~"/api/.*",{STATUS}}}',
+    f'flask_http_request_duration_seconds_count{{url_rule=~"/api/.*",{STATUS}}}',
+    f"flask_http_request_total{{{STATUS}}}",
+    "locust_users",
+    f"locust_requests_total{{{REQUEST}}}",
+    f"locust_failures_total{{{REQUEST}}}",
+    f"locust_response_time_seconds_bucket{{{REQUEST}}}",
+    'locust_profile_info{profile="spike"}',
+    "mysql_up",
+    "mysql_global_status_threads_connected",
+    "mysql_global_variables_max_connections",
+    'mysql_info_schema_processlist_processes_by_user{mysql_user="app"}',
+]
+DASHBOARD = json.loads((ROOT / "monitoring/grafana/dashboards/pool.json").read_text())
+QUERIES = [
+    pytest.param(target["expr"], id=f"{panel['title']}: {target['legendFormat']}")
+    for panel in DASHBOARD["panels"]
+    for target in panel.get("targets", [])
+]
+VARIABLES = {"$job": ".+", "$instance": ".+", "$__rate_interval": "1m", "$__range": "15m"}
+
+
+@pytest.mark.parametrize("series", PROMISED)
+def test_promised_series_exists(stack: Stack, spike: Spike, series: str) -> None:
+    assert stack.value(f"count(present_over_time({series}[15m]))")
+
+
+def test_every_worker_and_nobody_else_is_shown(stack: Stack) -> None:
+    workers = stack.prometheus("count by (worker) (db_client_connection_max)")
+    assert {dict(labels)["worker"] for labels in workers} == {"0", "1"}
+
+
+def test_every_target_is_up(stack: Stack) -> None:
+    jobs = stack.prometheus('min by (job) (up{job!="loadtest"})')
+    assert {dict(labels)["job"]: value for labels, value in jobs.items()} == {
+        "app": 1, "mysql": 1, "prometheus": 1,
+    }  # fmt: skip
+
+
+def test_every_collector_of_the_exporter_may_do_its_work(stack: Stack) -> None:
+    failed = stack.prometheus("mysql_exporter_collector_success == 0")
+    assert failed == {}
+
+
+@pytest.mark.parametrize("expression", QUERIES)
+def test_dashboard_query_has_an_answer(stack: Stack, spike: Spike, expression: str) -> None:
+    for name, value in VARIABLES.items():
+        expression = expression.replace(name, value)
+    assert "$" not in re.sub(r'"[^"]*"', "", expression)
+    assert stack.prometheus(f"last_over_time({spike.during(expression)})")
