@@ -22,6 +22,7 @@ test: .venv/.tools ## Lint, types, architecture, unit and integration tests (up 
 	.venv/bin/mypy
 	.venv/bin/lint-imports --verbose | tail -n 12
 	$(python) -m app.reference --check
+	$(python) -m monitoring.grafana.generate --check
 	$(python) -m pytest --ignore=tests/stack --ignore=tests/drills
 
 .PHONY: test-stack

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
@@ -11,18 +10,13 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from tests.pool.conftest import Reading
+from tests.waiting import eventually
 
 PENDING = "db_client_connection_pending_requests"
 OLDEST = "sqlalchemy_pool_oldest_wait_seconds"
 TIMEOUTS = "db_client_connection_timeouts_total"
 WAIT = "db_client_connection_wait_time_seconds"
 QUEUE_WAIT = "sqlalchemy_pool_queue_wait_seconds"
-
-
-def eventually(true: Callable[[], bool]) -> None:
-    deadline = monotonic() + 5
-    while not true():
-        assert monotonic() < deadline, "did not become true within 5 s"
 
 
 def test_waiter_that_times_out(engine: Engine, read: Reading) -> None:

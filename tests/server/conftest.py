@@ -21,7 +21,16 @@ def application(database: PrivateDatabase) -> Iterator[Application]:
     """Two workers with eight threads and a pool of 2+1 each, and the lab."""
     workspace = Workspace("poolsight-test-")
     application = Application(workspace, database)
-    application.settings = {
+    application.settings = settings()
+    application.start()
+    yield application
+    application.stop()
+    workspace.close()
+
+
+def settings() -> dict[str, str]:
+    """A pool of 2+1 for each of two workers, with eight threads each, and the lab."""
+    return {
         **POOL,
         "CLINIC_WORKERS": str(WORKERS),
         "CLINIC_THREADS": str(THREADS),
@@ -30,10 +39,6 @@ def application(database: PrivateDatabase) -> Iterator[Application]:
         "CLINIC_POOL_TIMEOUT": "3",
         "CLINIC_LAB_ENABLED": "true",
     }
-    application.start()
-    yield application
-    application.stop()
-    workspace.close()
 
 
 class Scrape:

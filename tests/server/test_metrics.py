@@ -13,9 +13,9 @@ from time import monotonic
 
 from loadtest.lab.application import Application
 from loadtest.lab.database import PrivateDatabase
-from tests.pool.test_waiting import eventually
 from tests.server.conftest import OVERFLOW, SIZE, THREADS, WORKERS, Scrape
 from tests.sql import query
+from tests.waiting import eventually
 
 COUNT = "db_client_connection_count"
 PENDING = "db_client_connection_pending_requests"
@@ -79,7 +79,9 @@ def test_answers_while_every_thread_waits(
 def test_killed_worker_is_replaced_and_its_counters_stay(application: Application) -> None:
     eventually(lambda: get(application, "/readyz") == 200)
     connects = Scrape(application).total("sqlalchemy_pool_connects_total", outcome="ok")
-    os.kill(workers(application)[0], signal.SIGKILL)
+    killed = workers(application)[0]
+    os.kill(killed, signal.SIGKILL)
+    eventually(lambda: killed not in workers(application))
     eventually(lambda: len(workers(application)) == WORKERS and get(application, "/readyz") == 200)
     eventually(lambda: len(Scrape(application).values("sqlalchemy_pool_size")) == WORKERS)
     scrape = Scrape(application)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.stack.stack import GRAFANA_IMAGE, Stack, has_image, leftovers
-from tests.stack.waiting import eventually
+from tests.waiting import eventually
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pytest
 from tests.stack.stack import Stack
 from tests.stack.test_spike import double_bookings
 from tests.stack.traffic import Traffic
-from tests.stack.waiting import eventually
+from tests.waiting import eventually
 
 DOWN = 10.0  # seconds
 # Pool 1 s, connect 2 s, and a statement that was running may take the driver's 10 s to give up.

@@ -8,7 +8,7 @@ import pytest
 
 from tests.stack.stack import Stack
 from tests.stack.traffic import Traffic
-from tests.stack.waiting import eventually
+from tests.waiting import eventually
 
 REPLICAS = "count(count by (instance) (db_client_connection_max))"
 LIMIT = "sum(db_client_connection_max)"

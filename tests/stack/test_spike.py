@@ -6,7 +6,7 @@ import pytest
 
 from tests.stack.conftest import Spike
 from tests.stack.stack import Stack
-from tests.stack.waiting import eventually
+from tests.waiting import eventually
 
 RISE_AND_FALL = {
     "in use": 'sum(db_client_connection_count{db_client_connection_state="used"})',

@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(probe: Callable[[], T], *, within: float, every: float = 0.5) -> T:
+def eventually(probe: Callable[[], T], *, within: float = 10.0, every: float = 0.1) -> T:
     """Call `probe` until it returns something true, and return that.
 
     An AssertionError or OSError of the probe counts as "not yet"; after `within` seconds the last

@@ -1,0 +1,58 @@
+"""A stop that loses nothing: who is served is answered, who comes late is refused at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import pytest
+
+from loadtest.lab.application import Application
+from loadtest.lab.database import PrivateDatabase
+from loadtest.lab.processes import Workspace
+from tests.server.conftest import Scrape, settings
+from tests.server.test_metrics import get
+from tests.waiting import eventually
+
+HELD = "/lab/hold?seconds=3"
+
+
+@pytest.fixture
+def stopping(database: PrivateDatabase) -> Iterator[Application]:
+    """An application of the test's own, which it may stop."""
+    workspace = Workspace("poolsight-stop-")
+    application = Application(workspace, database)
+    application.settings = settings()
+    application.start()
+    yield application
+    application.stop()
+    workspace.close()
+
+
+def test_requests_in_flight_are_answered_and_no_other_accepted(stopping: Application) -> None:
+    with ThreadPoolExecutor(1) as thread:
+        held = thread.submit(get, stopping, HELD)
+        eventually(lambda: used(stopping) == 1)
+        os.kill(stopping.pid, signal.SIGTERM)
+        eventually(lambda: refuses(stopping))
+        assert not held.done()
+        assert held.result() == 200
+
+
+def used(application: Application) -> float:
+    return Scrape(application).total(
+        "db_client_connection_count", db_client_connection_state="used"
+    )
+
+
+def refuses(application: Application) -> bool:
+    address = urlsplit(application.url)
+    try:
+        socket.create_connection((address.hostname or "", address.port or 0), timeout=1).close()
+    except ConnectionRefusedError:
+        return True
+    return False
