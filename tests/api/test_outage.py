@@ -1,0 +1,113 @@
+"""The database goes away under load and comes back; the application stays."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+import pytest
+
+from app.settings import Settings
+from loadtest.lab.database import PrivateDatabase
+from tests.api.serving import Answer, Served, serving, until
+from tests.conftest import flask
+from tests.sql import query
+
+CONNECT, LOCK_WAIT = 2, 5  # seconds, the defaults
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[PrivateDatabase]:
+    """A server that a test may kill."""
+    with PrivateDatabase.running() as server:
+        flask(server, "db", "upgrade")
+        flask(server, "seed", "--patients", "300")
+        yield server
+
+
+@pytest.fixture(scope="module")
+def exposed(own: PrivateDatabase, settings: Settings) -> Iterator[Served]:
+    """The application on that server."""
+    assert settings.secret_key_file
+    with serving(own, settings.secret_key_file) as running:
+        yield running
+
+
+class Traffic:
+    """Patients who look for slots and book until they are told to stop."""
+
+    def __init__(self, served: Served, patients: int = 12) -> None:
+        self.answers: list[Answer] = []
+        self._served = served
+        self._ended = Event()
+        self._threads = ThreadPoolExecutor(patients)
+        self._patients = [self._threads.submit(self._visit, i + 1) for i in range(patients)]
+
+    def end(self) -> None:
+        """Stop, and raise what went wrong."""
+        self._ended.set()
+        for patient in self._patients:
+            patient.result(timeout=30)
+        self._threads.shutdown()
+
+    def booked(self) -> set[int]:
+        return {answer.json["id"] for answer in self.answers if answer.status == 201}
+
+    def _visit(self, patient_id: int) -> None:
+        slot_id = patient_id
+        while not self._ended.is_set():
+            slot_id += 12
+            self.answers.append(self._served.get("/api/v1/slots?limit=5"))
+            wanted = {"slot_id": slot_id, "patient_id": patient_id}
+            self.answers.append(self._served.post("/api/v1/appointments", wanted))
+
+
+def test_a_killed_database_is_503_and_all_recovers_by_itself(
+    own: PrivateDatabase, exposed: Served
+) -> None:
+    traffic = Traffic(exposed)
+    time.sleep(1)
+    own.kill()
+    time.sleep(1.5)
+    assert exposed.get("/livez").status == 200
+    during = exposed.get("/readyz")
+    own.start()
+    until(lambda: exposed.get("/readyz").status == 200, within=5)
+    time.sleep(0.5)
+    traffic.end()
+
+    statuses = Counter(answer.status for answer in traffic.answers)
+    assert set(statuses) <= {200, 201, 404, 409, 503}, statuses
+    assert statuses[503] > 0
+    assert traffic.answers[-1].status != 503
+    assert max(answer.seconds for answer in traffic.answers) < CONNECT + LOCK_WAIT
+    for answer in [*traffic.answers, during]:
+        if answer.status == 503:
+            assert int(answer.headers["Retry-After"]) > 0
+            assert answer.json["code"] in ("database_away", "pool_exhausted")
+    assert "does not answer" in during.json["detail"]
+    stored = query(own, "SELECT id FROM clinic.appointment WHERE id > 300")
+    assert traffic.booked()
+    assert traffic.booked() <= {row[0] for row in stored}
+
+
+def test_every_line_of_the_log_is_json(exposed: Served) -> None:
+    own_lines = [line for line in exposed.log.read_text().splitlines() if line.startswith("{")]
+    others = [line for line in exposed.log.read_text().splitlines() if not line.startswith("{")]
+    assert all(line.startswith("[") for line in others)  # gunicorn's own, about its processes
+    assert not any("Traceback" in line for line in others)
+    records = [json.loads(line) for line in own_lines]
+    requests = [record for record in records if record["logger"] == "access"]
+    assert requests
+    for record in requests:
+        assert record["request_id"]
+        assert record["route"] in ("/api/v1/slots", "/api/v1/appointments")
+        assert record["timestamp"].endswith("Z")
+    # The pool may log what it could not reset; nothing was unforeseen.
+    assert not [
+        record for record in records if record["logger"] == "errors" and record["level"] == "error"
+    ]
