@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from flask import Flask
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import URL, Engine, create_engine
+from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -67,6 +67,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     db.init_app(app)
     migrate.init_app(app, db)
     with app.app_context():
+        event.listen(db.engine, "connect", _patience(settings.db_read_timeout))
         os.register_at_fork(after_in_child=_leave_to_parent(db.engine))
 
 
@@ -74,8 +75,10 @@ def connect_args(settings: Settings) -> dict[str, Any]:
     """What PyMySQL is told beside host, account and schema: timeouts, session and TLS."""
     arguments: dict[str, Any] = {
         "connect_timeout": settings.db_connect_timeout,
-        "read_timeout": settings.db_read_timeout,
-        "write_timeout": settings.db_read_timeout,
+        # Until it is connected: PyMySQL's connect_timeout ends with TCP, before the handshake,
+        # which a server that is frozen never answers. See _patience.
+        "read_timeout": settings.db_connect_timeout,
+        "write_timeout": settings.db_connect_timeout,
         "init_command": _session_settings(settings),
     }
     if settings.db_ca_file:
@@ -119,6 +122,13 @@ def _session_settings(settings: Settings) -> str:
         f"/*!80000 , max_execution_time = {int(limit * 1000)} */"
         f"/*M! , max_statement_time = {limit} */"
     )
+
+
+def _patience(seconds: float) -> Callable[[Any, Any], None]:
+    def connected(connection: Any, _: Any) -> None:
+        connection._read_timeout = connection._write_timeout = seconds
+
+    return connected
 
 
 def _leave_to_parent(engine: Engine) -> Callable[[], None]:

@@ -10,7 +10,10 @@ import pytest
 from app.logs import configure
 
 
-def test_traceback_tells_no_local_variable(capsys: pytest.CaptureFixture[str]) -> None:
+def test_traceback_tells_no_local_variable(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.root, "handlers", [])
     configure("INFO")
     try:
         secret = "hunter2".upper()

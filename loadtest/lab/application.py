@@ -7,9 +7,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from loadtest.lab.database import PrivateDatabase
+from loadtest.lab.database import Account, PrivateDatabase
 from loadtest.lab.errors import LabError
 from loadtest.lab.ports import free_port
 from loadtest.lab.processes import Service, Workspace, indented
@@ -31,16 +33,30 @@ class Application:
     """gunicorn with the clinic; ``settings`` are the pool and worker settings it runs with.
 
     Call ``prepare()`` for the schema and sample data, then ``start()``. Both raise LabError with
-    the last lines of what went wrong.
+    the last lines of what went wrong. Or use ``running()``, on a database that is prepared.
     """
 
-    def __init__(self, workspace: Workspace, database: PrivateDatabase) -> None:
-        self.settings = POOL
+    def __init__(self, workspace: Workspace, database: PrivateDatabase, **settings: str) -> None:
+        self.settings = POOL | settings
         self.url = f"http://127.0.0.1:{free_port()}"
         self.metrics_url = f"http://127.0.0.1:{free_port()}/metrics"
         self._workspace = workspace
         self._database = database
+        self.log = workspace.directory / "application.log"
         self.service: Service | None = None
+
+    @classmethod
+    @contextmanager
+    def running(cls, database: PrivateDatabase, **settings: str) -> Iterator["Application"]:
+        """Start an application of one's own, and stop it at the end."""
+        workspace = Workspace("poolsight-app-")
+        application = cls(workspace, database, **settings)
+        try:
+            application.start()
+            yield application
+        finally:
+            application.stop()
+            workspace.close()
 
     def prepare(self, patients: int) -> None:
         """Migrate the database, and fill it with the data of ``patients`` synthetic people."""
@@ -53,17 +69,14 @@ class Application:
         key.touch(mode=0o600)
         key.write_text(secrets.token_urlsafe(32))
         env = {
-            **os.environ,
-            **self._database.environment("app"),
-            **self.settings,
+            "CLINIC_LOG_LEVEL": "WARNING",
+            **self._environment("app"),
             "CLINIC_SECRET_KEY_FILE": str(key),
             "CLINIC_BIND": self.url.removeprefix("http://"),
             "CLINIC_METRICS_BIND": self.metrics_url.removeprefix("http://").split("/")[0],
-            "CLINIC_LOG_LEVEL": "WARNING",
         }
         command = [sys.executable, "-m", "gunicorn", "-c", "python:app.server", "app:create_app()"]
-        log = self._workspace.directory / "application.log"
-        self.service = Service(self._workspace, command, log=log, env=env, cwd=ROOT)
+        self.service = Service(self._workspace, command, log=self.log, env=env, cwd=ROOT)
         self._wait_until_ready(self.service)
 
     def stop(self) -> None:
@@ -85,6 +98,11 @@ class Application:
         """Return the end of its log, for a message."""
         return self.service.last_lines() if self.service else ""
 
+    def _environment(self, account: Account) -> dict[str, str]:
+        """Return this process's environment with nobody else's settings of the application."""
+        others = {k: v for k, v in os.environ.items() if not k.startswith("CLINIC_")}
+        return others | self._database.environment(account) | self.settings
+
     def _wait_until_ready(self, service: Service) -> None:
         deadline = time.monotonic() + START_TIMEOUT
         while not self._is_ready():
@@ -100,10 +118,9 @@ class Application:
             return False
 
     def _flask(self, *arguments: str) -> None:
-        env = {**os.environ, **self._database.environment("migrator"), **self.settings}
         done = subprocess.run(  # noqa: S603
             [sys.executable, "-m", "flask", "--app", "app", *arguments],
-            env=env,
+            env=self._environment("migrator"),
             cwd=ROOT,
             capture_output=True,
             text=True,

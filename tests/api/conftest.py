@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
-from app.settings import Settings
 from loadtest.lab.database import PrivateDatabase
 from tests.api.serving import Served, serving
 from tests.clinic.offers import Offer, offer, patient
@@ -26,8 +25,7 @@ def nobody(app: Flask) -> int:
 
 
 @pytest.fixture(scope="session")
-def served(database: PrivateDatabase, settings: Settings) -> Iterator[Served]:
+def served(database: PrivateDatabase) -> Iterator[Served]:
     """The application under gunicorn with its default settings, on the shared database."""
-    assert settings.secret_key_file
-    with serving(database, settings.secret_key_file) as running:
+    with serving(database) as running:
         yield running

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
+from loadtest.lab.application import Application
 from loadtest.lab.database import PrivateDatabase
-from loadtest.lab.ports import free_port
-from loadtest.lab.processes import Service, Workspace
-
-ROOT = Path(__file__).parents[2]
-COMMAND = [sys.executable, "-m", "gunicorn", "-c", "python:app.server", "app:create_app()"]
 
 Result = TypeVar("Result")
 
@@ -42,9 +36,9 @@ class Answer:
 class Served:
     """A running application; ``log`` is what it wrote to stderr."""
 
-    def __init__(self, port: int, log: Path) -> None:
-        self.port = port
-        self.log = log
+    def __init__(self, application: Application) -> None:
+        self.url = application.url
+        self.log = application.log
 
     def get(self, path: str) -> Answer:
         return self.ask("GET", path)
@@ -56,7 +50,7 @@ class Served:
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
     ) -> Answer:
         """Send one request on a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=30)
         try:
             began = time.monotonic()
             sent = None if body is None else json.dumps(body)
@@ -76,35 +70,7 @@ def at_once(work: Iterable[Callable[[], Result]], threads: int = 64) -> list[Res
 
 
 @contextmanager
-def serving(database: PrivateDatabase, key: Path, **settings: str) -> Iterator[Served]:
+def serving(database: PrivateDatabase) -> Iterator[Served]:
     """The application on *database*: two workers, sixteen threads and a pool of 4+2 each."""
-    workspace = Workspace("poolsight-api-")
-    port = free_port()
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("CLINIC_")},
-        **database.environment("app"),
-        "CLINIC_SECRET_KEY_FILE": str(key),
-        "CLINIC_BIND": f"127.0.0.1:{port}",
-        "CLINIC_METRICS_BIND": f"127.0.0.1:{free_port()}",
-        **settings,
-    }
-    log = workspace.directory / "application.log"
-    service = Service(workspace, COMMAND, log=log, env=environment, cwd=ROOT)
-    try:
-        served = Served(port, log)
-        until(lambda: served.get("/readyz").status == 200, within=25)
-        yield served
-    finally:
-        service.stop(grace=5)
-        workspace.close()
-
-
-def until(condition: Callable[[], bool], within: float) -> None:
-    """Wait until *condition* is true; not being answered is not yet."""
-    deadline = time.monotonic() + within
-    while time.monotonic() < deadline:
-        with suppress(OSError, http.client.HTTPException):
-            if condition():
-                return
-        time.sleep(0.05)
-    raise AssertionError(f"not within {within} s")
+    with Application.running(database, CLINIC_LOG_LEVEL="INFO") as application:
+        yield Served(application)

@@ -71,7 +71,7 @@ def test_fuzzing_finds_no_5xx_and_nothing_undocumented(served: Served, tmp_path:
     found = subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", "run"),
-            f"http://127.0.0.1:{served.port}{DOCUMENT}",
+            f"{served.url}{DOCUMENT}",
             *("--exclude-checks", ALL_BUT, "--max-examples", str(EXAMPLES)),
             *("--seed", "1", "--no-color"),
         ],

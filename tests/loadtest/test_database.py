@@ -168,8 +168,7 @@ def test_application_that_does_not_start_shows_the_end_of_its_log(
 ) -> None:
     workspace = Workspace("poolsight-test-")
     try:
-        application = Application(workspace, private)
-        application.settings = {**application.settings, "CLINIC_POOL_SIZE": "many"}
+        application = Application(workspace, private, CLINIC_POOL_SIZE="many")
         with pytest.raises(LabError, match="CLINIC_POOL_SIZE"):
             application.start()
     finally:

@@ -9,36 +9,36 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from loadtest.lab.application import POOL, Application
+from loadtest.lab.application import Application
 from loadtest.lab.database import PrivateDatabase
-from loadtest.lab.processes import Workspace
+from tests.conftest import flask
 
 WORKERS, THREADS, SIZE, OVERFLOW = 2, 8, 2, 1
+
+
+SETTINGS = {
+    "CLINIC_WORKERS": str(WORKERS),
+    "CLINIC_THREADS": str(THREADS),
+    "CLINIC_POOL_SIZE": str(SIZE),
+    "CLINIC_POOL_MAX_OVERFLOW": str(OVERFLOW),
+    "CLINIC_POOL_TIMEOUT": "3",
+    "CLINIC_LAB_ENABLED": "true",
+}
+
+
+@pytest.fixture(scope="session")
+def database() -> Iterator[PrivateDatabase]:
+    """A server that nobody else connects to, with an up-to-date schema and no data."""
+    with PrivateDatabase.running() as server:
+        flask(server, "db", "upgrade")
+        yield server
 
 
 @pytest.fixture(scope="session")
 def application(database: PrivateDatabase) -> Iterator[Application]:
     """Two workers with eight threads and a pool of 2+1 each, and the lab."""
-    workspace = Workspace("poolsight-test-")
-    application = Application(workspace, database)
-    application.settings = settings()
-    application.start()
-    yield application
-    application.stop()
-    workspace.close()
-
-
-def settings() -> dict[str, str]:
-    """A pool of 2+1 for each of two workers, with eight threads each, and the lab."""
-    return {
-        **POOL,
-        "CLINIC_WORKERS": str(WORKERS),
-        "CLINIC_THREADS": str(THREADS),
-        "CLINIC_POOL_SIZE": str(SIZE),
-        "CLINIC_POOL_MAX_OVERFLOW": str(OVERFLOW),
-        "CLINIC_POOL_TIMEOUT": "3",
-        "CLINIC_LAB_ENABLED": "true",
-    }
+    with Application.running(database, **SETTINGS) as application:
+        yield application
 
 
 class Scrape:

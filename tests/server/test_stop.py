@@ -13,8 +13,7 @@ import pytest
 
 from loadtest.lab.application import Application
 from loadtest.lab.database import PrivateDatabase
-from loadtest.lab.processes import Workspace
-from tests.server.conftest import Scrape, settings
+from tests.server.conftest import SETTINGS, Scrape
 from tests.server.test_metrics import get
 from tests.waiting import eventually
 
@@ -24,13 +23,8 @@ HELD = "/lab/hold?seconds=3"
 @pytest.fixture
 def stopping(database: PrivateDatabase) -> Iterator[Application]:
     """An application of the test's own, which it may stop."""
-    workspace = Workspace("poolsight-stop-")
-    application = Application(workspace, database)
-    application.settings = settings()
-    application.start()
-    yield application
-    application.stop()
-    workspace.close()
+    with Application.running(database, **SETTINGS) as application:
+        yield application
 
 
 def test_requests_in_flight_are_answered_and_no_other_accepted(stopping: Application) -> None:

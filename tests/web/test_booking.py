@@ -19,7 +19,7 @@ Read = Callable[..., Any]
 
 
 def bookings_of(read: Read, slot_id: int) -> int:
-    query = select(func.count()).where(Appointment.slot_id == slot_id)
+    query = select(func.count()).where(Appointment.booked_slot_id == slot_id)
     return int(read(lambda session: session.scalar(query)))
 
 
