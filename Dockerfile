@@ -12,16 +12,18 @@ WORKDIR /srv
 # The environments are built by the base image's pip, which therefore stays out of them.
 FROM base AS app-venv
 ARG PIP_INDEX_URL
+ENV PIP_CACHE_DIR=/var/cache/pip
 COPY requirements.txt .
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/var/cache/pip \
     python -m venv --without-pip /opt/venv \
  && pip --python /opt/venv/bin/python install \
       --root-user-action ignore --only-binary :all: --require-hashes -r requirements.txt
 
 FROM base AS loadtest-venv
 ARG PIP_INDEX_URL
+ENV PIP_CACHE_DIR=/var/cache/pip
 COPY requirements-loadtest.txt .
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/var/cache/pip \
     python -m venv --without-pip /opt/venv \
  && pip --python /opt/venv/bin/python install \
       --root-user-action ignore --only-binary :all: --require-hashes -r requirements-loadtest.txt

@@ -17,6 +17,7 @@ from app.api.schemas import (
     page_of,
 )
 from app.clinic import booking
+from app.clinic.idempotency import once
 from app.clinic.paging import AnyRow, Page
 from app.database import transaction
 
@@ -39,7 +40,7 @@ def book(wanted: dict[str, Any], header: dict[str, str]) -> Response:
 
     def work(session: Session) -> dict[str, Any]:
         if key := header.get("key"):
-            return booking.once(session, key, wanted, lambda: act(session))
+            return once(session, key, wanted, lambda: act(session))
         return act(session)
 
     # Dumped already, so that a stored answer is given again as it was.

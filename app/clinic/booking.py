@@ -6,18 +6,14 @@ A slot is taken by changing ``is_free`` under the row's lock; the unique key on
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import CursorResult, insert, select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import CursorResult, select, text, update
 from sqlalchemy.orm import Session
 
-from app.clinic.errors import Conflict, KeyReused, NotFound
-from app.clinic.models import Appointment, Clinician, IdempotencyKey, Patient, Slot
+from app.clinic.errors import Conflict, NotFound
+from app.clinic.models import Appointment, Clinician, Patient, Slot
 from app.clinic.paging import AnyRow, AnySelect, Page, fetch_page
 
 
@@ -98,46 +94,6 @@ def cancel(session: Session, appointment_id: int) -> AnyRow:
         )
         _give_back(session, current.slot_id)
     return get(session, appointment_id)
-
-
-def once(
-    session: Session, key: str, request: dict[str, Any], act: Callable[[], dict[str, Any]]
-) -> dict[str, Any]:
-    """The answer of *act*, carried out at most once for *key*.
-
-    Key, request and answer are stored in the transaction of the act itself, after it: attempts at
-    the same time meet at what they book, and those that come too late give the first one's answer.
-    (Stored before, the key would be waited for; if the first then fails, its waiters deadlock.)
-
-    Raises:
-        KeyReused: the key came with another request before.
-        ClinicError: the act's own; the key may be used again.
-    """
-    digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
-    if earlier := _answered(session, key, digest):
-        return earlier
-    try:
-        with session.begin_nested():
-            answer = act()
-            values = {"key": key, "request_hash": digest, "answer": json.dumps(answer)}
-            session.execute(insert(IdempotencyKey).values(values))
-            return answer
-    except (Conflict, IntegrityError):
-        if earlier := _answered(session, key, digest):
-            return earlier
-        raise
-
-
-def _answered(session: Session, key: str, digest: str) -> dict[str, Any] | None:
-    stored = session.execute(
-        select(IdempotencyKey.request_hash, IdempotencyKey.answer).where(IdempotencyKey.key == key)
-    ).one_or_none()
-    if stored is None:
-        return None
-    if stored.request_hash != digest:
-        raise KeyReused
-    answer: dict[str, Any] = json.loads(stored.answer)
-    return answer
 
 
 def _take(session: Session, slot_id: int) -> None:

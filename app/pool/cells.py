@@ -31,7 +31,7 @@ BOUNDS: Final = (
 HISTOGRAM_CELLS: Final = len(BOUNDS) + 2  # a bucket for each bound, one above them, the sum
 
 # The header row.
-LAYOUT, SIZE, MAX_OVERFLOW = range(3)
+LAYOUT, TENURE, SIZE, MAX_OVERFLOW = range(4)
 
 # A thread's row: balances first, counters, then histograms.
 BALANCES: Final = 3
@@ -58,9 +58,10 @@ class Cells:
         directory: where the metric files are.
         pool: the pool's name.
         slot: the worker's slot, which this process must own.
+        tenure: the number of that ownership.
     """
 
-    def __init__(self, directory: Path, pool: str, slot: int) -> None:
+    def __init__(self, directory: Path, pool: str, slot: int, tenure: float) -> None:
         path = directory / f"{quote(pool, safe='')}.{slot}.cells"
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -72,6 +73,8 @@ class Cells:
         if self.header[LAYOUT] != LAYOUT_ID:
             self._clear()
         self._settle()
+        # Last, for now readers take the balances for this process's own.
+        self.header[TENURE] = tenure
         self._next = count()
         self._free: deque[int] = deque()
         self._mine = _ThreadRow()

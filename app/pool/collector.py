@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from app.pool import cells
-from app.pool.slots import is_alive, metrics_directory
+from app.pool.slots import metrics_directory, tenure
 
 POOL = "db_client_connection_pool_name"
 STATE = "db_client_connection_state"
@@ -99,7 +99,7 @@ class PoolCollector(Collector):
         return _Worker(
             pool=stored.pool,
             slot=stored.slot,
-            alive=is_alive(self._directory, stored.slot),
+            alive=stored.header[cells.TENURE] == tenure(self._directory, stored.slot),
             size=stored.header[cells.SIZE],
             max_overflow=stored.header[cells.MAX_OVERFLOW],
             total=[sum(column) for column in columns],

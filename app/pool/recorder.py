@@ -26,7 +26,7 @@ from app.pool.cells import (
     Cells,
     Row,
 )
-from app.pool.slots import metrics_directory, worker_slot
+from app.pool.slots import metrics_directory, tenure, worker_slot
 
 _SUM = HISTOGRAM_CELLS - 1
 
@@ -43,7 +43,8 @@ class Recorder:
 
     def attach(self) -> None:
         """Take the cells of this process's slot; again after a fork."""
-        self._cells = Cells(metrics_directory(), self.pool, worker_slot())
+        directory, slot = metrics_directory(), worker_slot()
+        self._cells = Cells(directory, self.pool, slot, tenure(directory, slot))
 
     def limits(self, size: int, max_overflow: int) -> None:
         """The pool may keep *size* connections and open *max_overflow* beyond (-1: any number)."""

@@ -15,6 +15,8 @@ import tempfile
 from functools import cache
 from itertools import count
 from pathlib import Path
+from struct import Struct
+from time import monotonic
 
 DIRECTORY_VARIABLE = "SQLALCHEMY_POOL_METRICS_DIR"
 
@@ -42,20 +44,29 @@ def worker_slot() -> int:
     for slot in count():
         _lock = _open(metrics_directory(), slot)
         if _try(_lock, fcntl.LOCK_EX):
+            os.pwrite(_lock, _TENURE.pack(monotonic()), 0)
             return slot
         os.close(_lock)
     raise AssertionError("count() ended")
 
 
-def is_alive(directory: Path, slot: int) -> bool:
-    """Whether a living process owns *slot*."""
+def tenure(directory: Path, slot: int) -> float:
+    """A number that stands for the present ownership of *slot*; 0 when no living process owns it.
+
+    What a process writes for its slot carries this number, so that what the slot's last owner left
+    is not taken for the next one's.
+    """
     handle = _open(directory, slot)
     try:
-        return not _try(handle, fcntl.LOCK_SH)
+        if _try(handle, fcntl.LOCK_SH):
+            return 0.0
+        written = os.pread(handle, _TENURE.size, 0)
     finally:
         os.close(handle)
+    return float(_TENURE.unpack(written)[0]) if len(written) == _TENURE.size else 0.0
 
 
+_TENURE = Struct("d")
 _lock = -1
 
 

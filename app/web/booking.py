@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from app.clinic import booking, catalogue
 from app.clinic.errors import Conflict, KeyReused, NotFound
+from app.clinic.idempotency import once
 from app.clinic.paging import AnyRow
 from app.database import transaction
 from app.web.forms import BookingForm, PatientForm
@@ -75,7 +76,7 @@ def _book(session: Session, slot_id: int, form: BookingForm) -> tuple[AnyRow, in
         return slot, None
     wanted = {"slot_id": slot_id, "patient_id": form.patient.data, "reason": form.reason.data}
     try:
-        answer = booking.once(
+        answer = once(
             session, form.key.data, wanted, lambda: {"id": booking.book(session, **wanted).id}
         )
     except KeyReused:

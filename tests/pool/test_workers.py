@@ -29,6 +29,15 @@ engine.dispose()
 """
 
 
+CLAIM = """
+import sys
+from app.pool import worker_slot
+
+print(worker_slot(), flush=True)
+sys.stdin.read()
+"""
+
+
 class Worker:
     """A process that holds one connection until it is told to end."""
 
@@ -82,6 +91,24 @@ def test_next_worker_takes_the_slot_and_goes_on_counting(tmp_path: Path) -> None
         assert read("sqlalchemy_pool_connects_total", outcome="ok") == deaths
         worker.kill()
     assert len(list(tmp_path.glob("*.cells"))) == 1
+
+
+def test_slot_that_changed_hands_shows_nothing_of_the_dead(tmp_path: Path) -> None:
+    """Not even before its new owner has made the dead worker's pool."""
+    read = reader("fleet", tmp_path)
+    Worker(tmp_path).kill()
+    with subprocess.Popen(
+        [sys.executable, "-c", CLAIM],
+        cwd=ROOT,
+        env={**os.environ, DIRECTORY_VARIABLE: str(tmp_path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == b"0\n"
+        assert count(read, "used") == 0
+        assert read("sqlalchemy_pool_size") == 0
+        owner.communicate(b"")
 
 
 def test_forked_child_counts_for_itself(engine: Engine, read: Reading) -> None:
