@@ -89,7 +89,8 @@ def mark(name: str, colour: str, expression: str, text: str) -> board.Annotation
 def quantile(q: float, histogram: str) -> str:
     """Return the `q` quantile of `histogram` over the replicas chosen, in seconds."""
     rate = f"sum by (le) (rate({histogram}_bucket{{{AT}}}[$__rate_interval]))"
-    return f"histogram_quantile({q}, {rate})"
+    # Without a request in the interval it is NaN, which the comparison leaves out.
+    return f"histogram_quantile({q}, {rate}) >= 0"
 
 
 def quantiles(histogram: str) -> dict[str, str]:
