@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -56,6 +55,9 @@ class Traffic:
     def booked(self) -> set[int]:
         return {answer.json["id"] for answer in self.answers if answer.status == 201}
 
+    def refused(self) -> int:
+        return sum(answer.status == 503 for answer in self.answers)
+
     def _visit(self, patient_id: int) -> None:
         slot_id = patient_id
         while not self._ended.is_set():
@@ -69,14 +71,15 @@ def test_a_killed_database_is_503_and_all_recovers_by_itself(
     own: PrivateDatabase, exposed: Served
 ) -> None:
     traffic = Traffic(exposed)
-    time.sleep(1)
+    eventually(lambda: len(traffic.booked()) > 10)
     own.kill()
-    time.sleep(1.5)
+    eventually(lambda: traffic.refused() > 100)
     assert exposed.get("/livez").status == 200
     during = exposed.get("/readyz")
     own.start()
     eventually(lambda: exposed.get("/readyz").status == 200, within=5)
-    time.sleep(0.5)
+    before = len(traffic.answers)
+    eventually(lambda: len(traffic.answers) > before + 100)
     traffic.end()
 
     statuses = Counter(answer.status for answer in traffic.answers)
