@@ -72,9 +72,11 @@ def system_tables(binary: Path) -> str:
         if line.startswith("character-sets-dir ")
     )
     share = Path(settings.get("character-sets-dir", "/usr/share/mysql/charsets").strip()).parent
-    names = ("mysql_system_tables", "mysql_performance_tables", "mysql_system_tables_data")
+    # Named after MariaDB since its version 11.
+    prefix = "mariadb" if (share / "mariadb_system_tables.sql").exists() else "mysql"
+    names = ("system_tables", "performance_tables", "system_tables_data")
     try:
-        scripts = [(share / f"{name}.sql").read_text() for name in names]
+        scripts = [(share / f"{prefix}_{name}.sql").read_text() for name in names]
     except OSError as error:
         raise LabError(f"{binary} lacks its SQL files: {error}") from error
     start = "CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket=NULL;\n"
