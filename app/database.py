@@ -15,7 +15,7 @@ from flask import Flask
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import URL, Engine, create_engine, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.clinic.models import Base
@@ -99,12 +99,25 @@ def transaction(work: Callable[[Session], Result]) -> Result:
         try:
             with db.session.begin():
                 return work(db.session())
-        except OperationalError as error:
-            if error_code(error) != DEADLOCK or not retries_left:
+        except DBAPIError as error:
+            deadlock = _deadlock(error)
+            if deadlock is None:
                 raise
+            if not retries_left:
+                raise deadlock from None
         finally:
             db.session.remove()
     raise AssertionError("the last attempt returns or raises")
+
+
+def _deadlock(error: BaseException | None) -> DBAPIError | None:
+    # A deadlock ends the whole transaction, and so its savepoints: where one is rolled back after
+    # it, the server says that there is none, and the deadlock is the context of that error.
+    while error is not None:
+        if isinstance(error, DBAPIError) and error_code(error) == DEADLOCK:
+            return error
+        error = error.__context__
+    return None
 
 
 def error_code(error: BaseException) -> int | None:

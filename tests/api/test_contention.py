@@ -81,6 +81,20 @@ def test_two_deadlocks_are_retried(app: Flask, client: FlaskClient, three: Offer
     assert standing(app, three.slots[0]) == 1
 
 
+def test_a_deadlock_that_ended_the_savepoint_is_retried(
+    app: Flask, client: FlaskClient, three: Offer
+) -> None:
+    """With a key there is a savepoint, which a real deadlock rolls back with all the rest."""
+    wanted = {"slot_id": three.slots[0], "patient_id": 1}
+    with (
+        statements_fail(app, "UPDATE slot", 1213, times=2) as attempts,
+        statements_fail(app, "ROLLBACK TO SAVEPOINT", 1305, times=2),
+    ):
+        answer = client.post(PATH, json=wanted, headers={"Idempotency-Key": "deadlocked"})
+    assert answer.status_code == 201
+    assert len(attempts) == 3
+
+
 def test_a_third_deadlock_is_503(app: Flask, client: FlaskClient, three: Offer) -> None:
     with statements_fail(app, "UPDATE slot", 1213, times=9) as attempts:
         answer = client.post(PATH, json={"slot_id": three.slots[0], "patient_id": 1})
