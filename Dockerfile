@@ -17,7 +17,7 @@ COPY requirements.txt .
 RUN --mount=type=cache,target=/var/cache/pip \
     python -m venv --without-pip /opt/venv \
  && pip --python /opt/venv/bin/python install \
-      --root-user-action ignore --only-binary :all: --require-hashes -r requirements.txt
+      --root-user-action ignore --only-binary :all: --require-hashes --no-deps -r requirements.txt
 
 FROM base AS loadtest-venv
 ARG PIP_INDEX_URL
@@ -26,7 +26,7 @@ COPY requirements-loadtest.txt .
 RUN --mount=type=cache,target=/var/cache/pip \
     python -m venv --without-pip /opt/venv \
  && pip --python /opt/venv/bin/python install \
-      --root-user-action ignore --only-binary :all: --require-hashes -r requirements-loadtest.txt
+      --root-user-action ignore --only-binary :all: --require-hashes --no-deps -r requirements-loadtest.txt
 
 FROM base AS loadtest
 COPY --from=loadtest-venv /opt/venv /opt/venv

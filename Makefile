@@ -59,6 +59,7 @@ clean: ## Remove what these commands made here
 	rm -rf .venv runs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # What a new machine may lack is installed with apt where that is permitted, and named otherwise.
+# The locks are complete, hence --no-deps: pip's resolver prefers a newer release for an extra.
 .venv/.python:
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; this is $$(python3 --version)."; exit 1; }
@@ -67,12 +68,12 @@ clean: ## Remove what these commands made here
 
 .venv/.runtime: requirements.txt requirements-loadtest.txt | .venv/.python
 	@echo "Installing the application's packages into .venv"
-	@$(python) -m pip install --quiet --require-hashes -r requirements.txt -r requirements-loadtest.txt
+	@$(python) -m pip install --quiet --require-hashes --no-deps -r requirements.txt -r requirements-loadtest.txt
 	@touch $@
 
 .venv/.tools: requirements-dev.txt | .venv/.python
 	@echo "Installing the application's packages and the test tools into .venv"
-	@$(python) -m pip install --quiet --require-hashes -r requirements-dev.txt
+	@$(python) -m pip install --quiet --require-hashes --no-deps -r requirements-dev.txt
 	@command -v chromium >/dev/null || { $(call apt,chromium); } || \
 		echo "Chromium is missing: the browser tests will be skipped."
 	@touch $@ .venv/.runtime
