@@ -67,7 +67,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     db.init_app(app)
     migrate.init_app(app, db)
     with app.app_context():
-        event.listen(db.engine, "connect", _patience(settings.db_read_timeout))
+        _bound_waits(db.engine, settings)
         os.register_at_fork(after_in_child=_leave_to_parent(db.engine))
 
 
@@ -75,8 +75,8 @@ def connect_args(settings: Settings) -> dict[str, Any]:
     """What PyMySQL is told beside host, account and schema: timeouts, session and TLS."""
     arguments: dict[str, Any] = {
         "connect_timeout": settings.db_connect_timeout,
-        # Until it is connected: PyMySQL's connect_timeout ends with TCP, before the handshake,
-        # which a server that is frozen never answers. See _patience.
+        # Until it is borrowed: PyMySQL's connect_timeout ends with TCP, before the handshake,
+        # which a server that is frozen never answers. See _bound_waits.
         "read_timeout": settings.db_connect_timeout,
         "write_timeout": settings.db_connect_timeout,
         "init_command": _session_settings(settings),
@@ -110,6 +110,11 @@ def transaction(work: Callable[[Session], Result]) -> Result:
     raise AssertionError("the last attempt returns or raises")
 
 
+def limit_waits(session: Session, seconds: float) -> None:
+    """Wait at most *seconds* for each further answer, until the session's connection goes back."""
+    _limit(session.connection().connection.dbapi_connection, seconds)
+
+
 def _deadlock(error: BaseException | None) -> DBAPIError | None:
     # A deadlock ends the whole transaction, and so its savepoints: where one is rolled back after
     # it, the server says that there is none, and the deadlock is the context of that error.
@@ -137,11 +142,22 @@ def _session_settings(settings: Settings) -> str:
     )
 
 
-def _patience(seconds: float) -> Callable[[Any, Any], None]:
-    def connected(connection: Any, _: Any) -> None:
-        connection._read_timeout = connection._write_timeout = seconds
+def _bound_waits(engine: Engine, settings: Settings) -> None:
+    # Statements may take the read timeout, the ping before them no longer than a connect: a frozen
+    # server answers neither. The pool pings before its checkout event.
+    def borrowed(connection: Any, *_: Any) -> None:
+        _limit(connection, settings.db_read_timeout)
 
-    return connected
+    def idle(connection: Any, _: Any) -> None:
+        if connection is not None:
+            _limit(connection, settings.db_connect_timeout)
+
+    event.listen(engine, "checkout", borrowed)
+    event.listen(engine, "checkin", idle)
+
+
+def _limit(connection: Any, seconds: float) -> None:
+    connection._read_timeout = connection._write_timeout = seconds
 
 
 def _leave_to_parent(engine: Engine) -> Callable[[], None]:

@@ -65,7 +65,9 @@ class Settings(BaseSettings):
         None, description="File with the key that signs form tokens. gunicorn needs it."
     )
 
-    db_connect_timeout: Seconds = Field(2, description="Longest wait for a new connection, s.")
+    db_connect_timeout: Seconds = Field(
+        2, description="Longest wait for a new connection, or for an idle one to answer, s."
+    )
     db_lock_wait_timeout: Annotated[int, Field(ge=1, le=3600)] = Field(
         5, description="Longest wait for a row lock (innodb_lock_wait_timeout), s."
     )

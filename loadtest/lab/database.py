@@ -5,6 +5,7 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -127,6 +128,18 @@ class PrivateDatabase:
         """Kill the server as a crash would; ``start()`` brings it back with every commit."""
         if self._service:
             self._service.kill()
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Have the server answer nothing meanwhile, while its sockets stay open."""
+        if not self._service:
+            raise LabError("The database server does not run, so it cannot be frozen.")
+        process = self._service.process
+        process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
         """Remove the server and everything it wrote."""

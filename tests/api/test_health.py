@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from app.database import db
 from app.settings import Settings
@@ -16,7 +16,7 @@ from loadtest.lab.database import PrivateDatabase
 from loadtest.lab.ports import free_port
 from tests.api.problems import assert_problem
 from tests.api.variants import variant
-from tests.sql import query
+from tests.sql import locked, query
 
 
 def test_live_touches_no_database(app: Flask, client: FlaskClient) -> None:
@@ -52,6 +52,20 @@ def test_a_password_that_is_wrong(settings: Settings) -> None:
     with variant(settings, db_password_file=settings.secret_key_file) as refused:
         problem = assert_problem(refused.test_client().get("/readyz"), 503, "database_away")
         assert "Access denied" in problem["detail"]
+
+
+def test_a_probe_waits_less_than_a_statement_and_only_it(
+    database: PrivateDatabase, settings: Settings
+) -> None:
+    with variant(settings, pool_size=1, pool_max_overflow=0) as app:
+        client = app.test_client()
+        assert client.get("/readyz").status_code == 200
+        with app.app_context():
+            assert db.session.scalar(text("SELECT SLEEP(1.5)")) == 0
+        with locked(database, "clinic.alembic_version"):
+            began = time.monotonic()
+            assert_problem(client.get("/readyz"), 503, "database_away")
+            assert time.monotonic() - began < 3
 
 
 def password_file(database: PrivateDatabase) -> Path:

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Event
 
 import pytest
+from flask import Flask
+from sqlalchemy.pool import QueuePool
 
+from app.database import db
+from app.settings import Settings
 from loadtest.lab.database import PrivateDatabase
+from tests.api.problems import assert_problem
 from tests.api.serving import Answer, Served, serving
+from tests.api.variants import variant
 from tests.conftest import flask
 from tests.sql import query
 from tests.waiting import eventually
 
 CONNECT, LOCK_WAIT = 2, 5  # seconds, the defaults
+SLACK = 2  # seconds, for a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +104,27 @@ def test_a_killed_database_is_503_and_all_recovers_by_itself(
     stored = query(own, "SELECT id FROM clinic.appointment WHERE id > 300")
     assert traffic.booked()
     assert traffic.booked() <= {row[0] for row in stored}
+
+
+def test_a_frozen_database_is_told_within_seconds(own: PrivateDatabase, settings: Settings) -> None:
+    password = Path(own.environment("app")["CLINIC_DB_PASSWORD_FILE"])
+    with variant(settings, db_port=own.port, db_password_file=password) as app:
+        client = app.test_client()
+        for path in ("/readyz", "/api/v1/slots"):
+            assert client.get("/readyz").status_code == 200
+            assert idle_connections(app) == 1
+            with own.frozen():
+                began = time.monotonic()
+                assert_problem(client.get(path), 503, "database_away")
+                # The ping of the idle connection, then one attempt to replace it.
+                assert time.monotonic() - began < CONNECT + CONNECT + SLACK
+
+
+def idle_connections(app: Flask) -> int:
+    with app.app_context():
+        pool = db.engine.pool
+    assert isinstance(pool, QueuePool)
+    return pool.checkedin()
 
 
 def test_every_line_of_the_log_is_json(exposed: Served) -> None:
