@@ -24,9 +24,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     from flask import Flask
 
     from app import api, cli, database, errors, health, lab, logs, metrics, web
-    from app.settings import load_settings
+    from app.settings import Settings
 
-    settings = settings or load_settings()
+    settings = settings or Settings.load()
     app = Flask(__name__, static_folder=None)
     app.extensions["settings"] = settings
 

@@ -11,17 +11,19 @@ import shutil
 import socket
 import sys
 import tempfile
+from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, NoReturn
 
 import pymysql
 from gunicorn.glogging import Logger
+from pydantic import Field
 
 from app import metrics
 from app.database import connect_args
 from app.logs import configure
 from app.pool.slots import DIRECTORY_VARIABLE
-from app.settings import Settings, SettingsError, load_settings, variable
+from app.settings import Settings, SettingsError, variable
 
 DATABASE_PATIENCE = 15.0  # seconds that the database may take to appear
 ACCESS_DENIED = frozenset({1044, 1045, 1049})
@@ -32,15 +34,17 @@ def _fail(message: str) -> NoReturn:
     sys.exit(1)
 
 
-def _settings() -> Settings:
+class ServerSettings(Settings):
+    """The application's settings, with what commands can do without and a server cannot."""
+
+    secret_key_file: Path = Field(description="File with the key that signs form tokens.")
+
+
+def _settings() -> ServerSettings:
     try:
-        settings = load_settings()
+        return ServerSettings.load()
     except SettingsError as error:
         _fail(str(error))
-    if settings.secret_key_file is None:
-        name = variable("secret_key_file")
-        _fail(f"{name}: not set. Name a file with the key that signs form tokens.")
-    return settings
 
 
 class JsonLogger(Logger):  # type: ignore[misc]

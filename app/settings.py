@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 import click
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -58,6 +59,7 @@ class Settings(BaseSettings):
     db_password_file: Path = Field(description="File that holds the account's password.")
     db_ca_file: Path | None = Field(
         None,
+        validate_default=True,  # whether it may be left out depends on the host
         description="Certificate authority that signed the server's certificate. The server is "
         "verified by name. May be left out only for a loopback host, which is then not encrypted.",
     )
@@ -117,14 +119,29 @@ class Settings(BaseSettings):
             raise ValueError(f"{path} holds no certificate in PEM form") from None
         return path
 
-    @model_validator(mode="after")
-    def _encrypted_or_loopback(self) -> Settings:
-        if self.db_ca_file is None and not _is_loopback(self.db_host):
+    @field_validator("db_ca_file")
+    @classmethod
+    def _encrypted_or_loopback(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        host = info.data.get("db_host", "localhost")  # left out where it is invalid itself
+        if path is None and not _is_loopback(host):
             raise ValueError(
-                f"{PREFIX}DB_CA_FILE: not set, but {self.db_host!r} is not a loopback host. "
-                "Name the certificate authority that signed the server's certificate."
+                f"{host!r} is not a loopback host, so name the certificate authority that signed "
+                "the server's certificate"
             )
-        return self
+        return path
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the settings from the environment.
+
+        Raises:
+            SettingsError: one or more are missing or invalid; the message names each variable,
+                what was expected and where it is documented.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            raise SettingsError(_explain(error, cls.model_fields)) from None
 
     @property
     def db_password(self) -> str:
@@ -135,19 +152,6 @@ class Settings(BaseSettings):
     def secret_key(self) -> str | None:
         """The key that signs form tokens, or None where no file is named."""
         return _read(self.secret_key_file) if self.secret_key_file else None
-
-
-def load_settings() -> Settings:
-    """Read the settings from the environment.
-
-    Raises:
-        SettingsError: one or more are missing or invalid; the message names each variable,
-            what was expected and where it is documented.
-    """
-    try:
-        return Settings()
-    except ValidationError as error:
-        raise SettingsError(_explain(error)) from None
 
 
 def variable(name: str) -> str:
@@ -175,17 +179,14 @@ def _bound(metadata: Any) -> str:
     return "HOST:PORT" if isinstance(metadata, AfterValidator) else "letters, digits and _"
 
 
-def _explain(error: ValidationError) -> str:
+def _explain(error: ValidationError, fields: Mapping[str, FieldInfo]) -> str:
     lines = [f"Settings are invalid ({error.error_count()}), see {DOCUMENTED_IN}:"]
     for problem in error.errors(include_url=False):
-        if not problem["loc"]:
-            lines.append(f"  {problem['ctx']['error']}")
-            continue
         name = str(problem["loc"][0])
-        field = Settings.model_fields[name]
-        got = "not set" if problem["type"] == "missing" else f"got {problem['input']!r}"
+        unset = problem["type"] == "missing" or problem["input"] is None
+        got = "not set" if unset else f"got {problem['input']!r}"
         reason = problem["msg"].removeprefix("Value error, ")
-        lines.append(f"  {variable(name)}: {got}; {reason} (expected: {expected(field)})")
+        lines.append(f"  {variable(name)}: {got}; {reason} (expected: {expected(fields[name])})")
     return "\n".join(lines)
 
 
