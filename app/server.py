@@ -6,6 +6,7 @@ cannot work ends in one message. Nothing that was opened for the trial is kept.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
@@ -20,6 +21,7 @@ from gunicorn.glogging import Logger
 from pydantic import Field
 
 from app import metrics
+from app.addresses import listen
 from app.database import connect_args
 from app.logs import configure
 from app.pool.slots import DIRECTORY_VARIABLE
@@ -93,13 +95,13 @@ def on_exit(server: Any) -> None:
 
 
 def _listen(address: str, setting: str) -> socket.socket:
-    host, _, port = address.rpartition(":")
     try:
-        return metrics.listen(host.strip("[]"), int(port))
+        return listen(address)
     except OSError as error:
+        remedy = "Stop what uses it, or set" if error.errno == errno.EADDRINUSE else "Set"
         _fail(
             f"Cannot listen on {address}: {(error.strerror or str(error)).partition(' (')[0]}. "
-            f"Stop what uses it, or set {variable(setting)} to another HOST:PORT."
+            f"{remedy} {variable(setting)} to another HOST:PORT."
         )
 
 

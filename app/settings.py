@@ -19,23 +19,25 @@ from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, fie
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app import addresses
+
 PREFIX = "CLINIC_"
 DOCUMENTED_IN = "docs/settings.md"
 
 
 def _host_and_port(address: str) -> str:
-    host, colon, port = address.rpartition(":")
-    if not (colon and port.isascii() and port.isdigit() and 1 <= int(port) <= 65535) or " " in host:
-        raise ValueError("should be HOST:PORT with a port from 1 to 65535")
+    addresses.host_and_port(address)
     return address
 
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
+Host = Annotated[str, AfterValidator(addresses.host)]
 HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 _TYPES = {int: "whole number", float: "number", bool: "true or false", str: "text"}
+_FORMS: dict[Any, str] = {addresses.host: "host name or IP address", _host_and_port: "HOST:PORT"}
 _BOUNDS = {Ge: "at least", Gt: "more than", Le: "at most", Lt: "less than"}
 
 
@@ -52,7 +54,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 
-    db_host: str = Field("127.0.0.1", description="Host name of the MySQL server.")
+    db_host: Host = Field("127.0.0.1", description="Where the MySQL server is.")
     db_port: Port = Field(3306, description="TCP port of the MySQL server.")
     db_name: str = Field("clinic", pattern=r"^\w{1,64}$", description="Schema to use.")
     db_user: str = Field("app", description="Account to connect as.")
@@ -176,7 +178,9 @@ def _bound(metadata: Any) -> str:
     for kind, words in _BOUNDS.items():
         if isinstance(metadata, kind):
             return f"{words} {getattr(metadata, kind.__name__.lower())}"
-    return "HOST:PORT" if isinstance(metadata, AfterValidator) else "letters, digits and _"
+    if isinstance(metadata, AfterValidator):
+        return _FORMS[metadata.func]
+    return "letters, digits and _"
 
 
 def _explain(error: ValidationError, fields: Mapping[str, FieldInfo]) -> str:

@@ -36,10 +36,16 @@ class Application:
     the last lines of what went wrong. Or use ``running()``, on a database that is prepared.
     """
 
-    def __init__(self, workspace: Workspace, database: PrivateDatabase, **settings: str) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        database: PrivateDatabase,
+        host: str = "127.0.0.1",
+        **settings: str,
+    ) -> None:
         self.settings = POOL | settings
-        self.url = f"http://127.0.0.1:{free_port()}"
-        self.metrics_url = f"http://127.0.0.1:{free_port()}/metrics"
+        self.url = f"http://{host}:{free_port()}"
+        self.metrics_url = f"http://{host}:{free_port()}/metrics"
         self._workspace = workspace
         self._database = database
         self.log = workspace.directory / "application.log"
@@ -47,10 +53,12 @@ class Application:
 
     @classmethod
     @contextmanager
-    def running(cls, database: PrivateDatabase, **settings: str) -> Iterator["Application"]:
+    def running(
+        cls, database: PrivateDatabase, host: str = "127.0.0.1", **settings: str
+    ) -> Iterator["Application"]:
         """Start an application of one's own, and stop it at the end."""
         workspace = Workspace("poolsight-app-")
-        application = cls(workspace, database, **settings)
+        application = cls(workspace, database, host, **settings)
         try:
             application.start()
             yield application

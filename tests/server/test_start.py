@@ -8,12 +8,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import certifi
 import pytest
 
+from loadtest.lab.application import Application
 from loadtest.lab.database import PrivateDatabase
 from loadtest.lab.ports import free_port
 from tests.conftest import ROOT, flask
+from tests.server.conftest import Scrape
 
 
 @pytest.fixture
@@ -76,6 +80,41 @@ def test_every_bad_setting_is_named_at_once(environment: dict[str, str]) -> None
     assert "should be HOST:PORT" in message
 
 
+def test_hosts_that_cannot_be_one(environment: dict[str, str]) -> None:
+    bad = {
+        "CLINIC_DB_HOST": "a..b",
+        "CLINIC_BIND": ":8000",
+        "CLINIC_METRICS_BIND": "::1:9200",
+    }
+    message = refusal(environment | bad)
+    assert message.startswith("Settings are invalid (3)")
+    assert "CLINIC_DB_HOST: got 'a..b'; should be a host name or an IP address" in message
+    assert "CLINIC_BIND: got ':8000'; should be HOST:PORT" in message
+    assert "CLINIC_METRICS_BIND: got '::1:9200'; should be HOST:PORT" in message
+
+
+@pytest.mark.parametrize("setting", ["CLINIC_BIND", "CLINIC_METRICS_BIND"])
+def test_name_of_no_machine_to_listen_on(environment: dict[str, str], setting: str) -> None:
+    message = refusal(environment | {setting: "nowhere.invalid:8000"})
+    assert "Cannot listen on nowhere.invalid:8000: " in message
+    assert f". Set {setting} to another HOST:PORT" in message
+
+
+def has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+def test_listens_on_ipv6(database: PrivateDatabase) -> None:
+    with Application.running(database, "[::1]") as application:
+        assert urlsplit(application.url).hostname == "::1"
+        assert Scrape(application).total("sqlalchemy_pool_size") > 0
+
+
 def test_certificate_that_is_none(environment: dict[str, str], tmp_path: Path) -> None:
     message = refusal(environment | {"CLINIC_DB_CA_FILE": str(tmp_path / "key")})
     assert "holds no certificate in PEM form" in message
@@ -97,7 +136,21 @@ def test_database_down(environment: dict[str, str]) -> None:
 def test_port_taken(environment: dict[str, str], taken: str, setting: str) -> None:
     message = refusal(environment | {setting: taken})
     assert f"Cannot listen on {taken}: Address already in use" in message
-    assert f"or set {setting} to another" in message
+    assert f"Stop what uses it, or set {setting} to another" in message
+
+
+def test_database_on_a_host_that_nobody_knows(database: PrivateDatabase) -> None:
+    done = flask(
+        database,
+        *("db", "upgrade"),
+        check=False,
+        CLINIC_DB_HOST="nowhere.invalid",
+        CLINIC_DB_CA_FILE=certifi.where(),
+    )
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert "Can't connect to MySQL server on 'nowhere.invalid'" in done.stderr
+    assert "CLINIC_DB_HOST" in done.stderr
 
 
 @pytest.mark.parametrize("command", [("db", "upgrade"), ("seed",)])
