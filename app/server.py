@@ -11,7 +11,6 @@ import os
 import shutil
 import socket
 import sys
-import tempfile
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, NoReturn
@@ -20,7 +19,7 @@ import pymysql
 from gunicorn.glogging import Logger
 from pydantic import Field
 
-from app import metrics
+from app import metrics, owned
 from app.addresses import listen
 from app.database import connect_args
 from app.logs import configure
@@ -28,6 +27,7 @@ from app.pool.slots import DIRECTORY_VARIABLE
 from app.settings import Settings, SettingsError, variable
 
 DATABASE_PATIENCE = 15.0  # seconds that the database may take to appear
+METRICS_PREFIX = "clinic-metrics-"
 ACCESS_DENIED = frozenset({1044, 1045, 1049})
 
 
@@ -75,12 +75,16 @@ _listener: socket.socket | None = None
 
 
 def on_starting(server: Any) -> None:
-    """Try what the workers will need; then make the metrics directory and open its port."""
+    """Try what the workers will need; then make the metrics directory and open its port.
+
+    A killed server leaves its directory, which the next one removes.
+    """
     global _listener
     _listen(_known.bind, "bind").close()
     _listener = _listen(_known.metrics_bind, "metrics_bind")
     _await_database()
-    os.environ[DIRECTORY_VARIABLE] = tempfile.mkdtemp(prefix="clinic-metrics-")
+    owned.remove_ownerless(METRICS_PREFIX)
+    os.environ[DIRECTORY_VARIABLE] = str(owned.make_directory(METRICS_PREFIX))
 
 
 def post_worker_init(worker: Any) -> None:

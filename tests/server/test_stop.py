@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -35,6 +36,26 @@ def test_requests_in_flight_are_answered_and_no_other_accepted(stopping: Applica
         eventually(lambda: refuses(stopping))
         assert not held.done()
         assert held.result() == 200
+
+
+def test_what_a_killed_server_left_goes_with_the_next_start(
+    database: PrivateDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def directories() -> set[Path]:
+        return set(tmp_path.glob("clinic-metrics-*"))
+
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with Application.running(database) as living:
+        its_own = directories()
+        with Application.running(database) as killed:
+            os.killpg(killed.pid, signal.SIGKILL)
+        assert len(directories() - its_own) == 1
+        with Application.running(database) as last:
+            assert len(directories() - its_own) == 1
+            assert Scrape(living).total("sqlalchemy_pool_size") > 0
+            assert last.alive
+        assert directories() == its_own
+    assert directories() == set()
 
 
 def used(application: Application) -> float:
