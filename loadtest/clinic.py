@@ -50,7 +50,7 @@ class Clinic:
         return appointment
 
     def reschedule(self, appointment_id: int, slot_id: int) -> bool:
-        """Move an appointment to another slot; false when that slot was taken meanwhile."""
+        """Move an appointment to another slot; false when that is taken, or it has begun."""
         rule = "/appointments/<int:appointment_id>/reschedule"
         with self._post(
             f"/appointments/{appointment_id}/reschedule", rule, {"slot_id": slot_id}
@@ -59,10 +59,11 @@ class Clinic:
             return bool(answer.status_code == 200)
 
     def cancel(self, appointment_id: int) -> bool:
-        """Cancel an appointment; false when the request failed."""
+        """Cancel an appointment that has not begun; false when the request failed."""
         rule = "/appointments/<int:appointment_id>/cancel"
         with self._post(f"/appointments/{appointment_id}/cancel", rule, {}) as answer:
-            return bool(answer.status_code == 200)
+            _accept_conflict(answer)
+            return answer.status_code in (200, 409)
 
     def _try_to_book(
         self, slot_id: int, patient_id: int, key: str
@@ -97,9 +98,9 @@ class Clinic:
 
 
 def _accept_conflict(answer: ResponseContextManager) -> None:
-    """Count 409 as a success of its own name: somebody was faster, and that is business."""
+    """Count 409 as a success of its own name: somebody or the time was faster: business."""
     if answer.status_code == 409:
-        answer.request_meta["name"] += " [slot taken]"
+        answer.request_meta["name"] += " [too late]"
         answer.success()
 
 

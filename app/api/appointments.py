@@ -62,17 +62,17 @@ def get(appointment_id: int) -> AnyRow:
 @blueprint.problems(400, 404, 409, 413, 415)
 @blueprint.response(200, AppointmentSchema)
 def reschedule(wanted: dict[str, int], appointment_id: int) -> AnyRow:
-    """Move an appointment to another slot."""
+    """Move an appointment that has not begun to another slot."""
     return transaction(
         lambda session: booking.reschedule(session, appointment_id, wanted["slot_id"])
     )
 
 
 @blueprint.post("/appointments/<int:appointment_id>/cancel")
-@blueprint.problems(404)
+@blueprint.problems(404, 409)
 @blueprint.response(200, AppointmentSchema)
 def cancel(appointment_id: int) -> AnyRow:
-    """Cancel an appointment; again changes nothing."""
+    """Cancel an appointment that has not begun; again changes nothing."""
     return transaction(lambda session: booking.cancel(session, appointment_id))
 
 

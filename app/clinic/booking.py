@@ -62,12 +62,13 @@ def reschedule(session: Session, appointment_id: int, slot_id: int) -> AnyRow:
 
     Raises:
         NotFound: there is no such appointment or slot.
-        Conflict: the appointment is cancelled, or the slot is taken or has begun.
+        Conflict: the appointment is cancelled or has begun, or the slot is taken or has begun.
     """
     current = _locked(session, appointment_id)
     if current.cancelled_at is not None:
         raise Conflict("The appointment is cancelled. Book a new one.")
     if current.slot_id != slot_id:
+        _refuse_begun(session, current.slot_id)
         # Both slots' locks in one order, so that two patients may swap without a deadlock.
         both = select(Slot.id).where(Slot.id.in_([current.slot_id, slot_id])).order_by(Slot.id)
         session.execute(both.with_for_update()).all()
@@ -84,9 +85,11 @@ def cancel(session: Session, appointment_id: int) -> AnyRow:
 
     Raises:
         NotFound: there is no such appointment.
+        Conflict: the appointment has begun.
     """
     current = _locked(session, appointment_id)
     if current.cancelled_at is None:
+        _refuse_begun(session, current.slot_id)
         session.execute(
             update(Appointment)
             .where(Appointment.id == appointment_id)
@@ -94,6 +97,11 @@ def cancel(session: Session, appointment_id: int) -> AnyRow:
         )
         _give_back(session, current.slot_id)
     return get(session, appointment_id)
+
+
+def _refuse_begun(session: Session, slot_id: int) -> None:
+    if session.scalars(select(Slot.starts_at).where(Slot.id == slot_id)).one() <= datetime.now(UTC):
+        raise Conflict("The appointment has begun; it can no longer be moved or cancelled.")
 
 
 def _take(session: Session, slot_id: int) -> None:

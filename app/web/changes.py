@@ -29,7 +29,15 @@ def ask_to_cancel(appointment_id: int) -> str:
 @blueprint.post("/appointments/<int:appointment_id>/cancel")
 def cancel(appointment_id: int) -> Response:
     """Cancel; again changes nothing."""
-    changed = transaction(lambda session: booking.cancel(session, appointment_id))
+
+    def work(session: Session) -> AnyRow:
+        try:
+            return booking.cancel(session, appointment_id)
+        except Conflict:
+            _changeable(session, appointment_id)
+            raise
+
+    changed = transaction(work)
     return _done(changed, f"The appointment on {moment(changed.starts_at)} is cancelled.")
 
 

@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.api.problems import assert_problem
-from tests.clinic.offers import Offer, offer, standing
+from tests.clinic.offers import Offer, begin, offer, standing
 
 NOWHERE = 2**63 - 1
 PATH = "/api/v1/appointments"
@@ -126,6 +126,33 @@ def test_cancelling_frees_the_slot(
     book(client, three.slots[0], nobody)
     client.post(f"{PATH}/{mine['id']}/cancel")
     assert standing(app, three.slots[0]) == 1
+
+
+def test_what_has_begun_can_be_neither_moved_nor_cancelled(
+    app: Flask, client: FlaskClient, three: Offer, nobody: int
+) -> None:
+    mine = book(client, three.slots[0], nobody)["id"]
+    begin(app, three.slots[0])
+    for answer in (
+        client.post(f"{PATH}/{mine}/reschedule", json={"slot_id": three.slots[1]}),
+        client.post(f"{PATH}/{mine}/cancel"),
+    ):
+        problem = assert_problem(answer, 409, "conflict")
+        assert problem["detail"].startswith("The appointment has begun; ")
+    same = client.post(f"{PATH}/{mine}/reschedule", json={"slot_id": three.slots[0]})
+    assert (same.status_code, same.get_json()["status"]) == (200, "booked")
+    assert [standing(app, slot) for slot in three.slots] == [1, 0, 0]
+
+
+def test_what_was_cancelled_before_it_began_stays_so(
+    app: Flask, client: FlaskClient, three: Offer, nobody: int
+) -> None:
+    mine = book(client, three.slots[0], nobody)["id"]
+    first = client.post(f"{PATH}/{mine}/cancel").get_json()
+    begin(app, three.slots[0])
+    again = client.post(f"{PATH}/{mine}/cancel")
+    assert again.status_code == 200
+    assert again.get_json()["cancelled_at"] == first["cancelled_at"]
 
 
 def test_what_is_cancelled_cannot_be_moved(client: FlaskClient, three: Offer, nobody: int) -> None:

@@ -60,7 +60,7 @@ def test_a_409_is_no_failure_but_slow_answers_miss_the_slo(
     assert result.returncode == 1
     assert re.search(r"expected a p95 of at most 20 ms, found \d+ ms", result.stderr)
     assert "failed requests" not in result.stderr
-    assert "/api/v1/appointments [slot taken]" in result.stderr
+    assert "/api/v1/appointments [too late]" in result.stderr
 
 
 def test_interrupted_run_prints_its_result_and_serves_metrics_meanwhile() -> None:

@@ -10,6 +10,7 @@ from flask import Flask
 
 from app.clinic import booking, catalogue
 from app.clinic.paging import AnyRow
+from tests.clinic.offers import begin
 from tests.web.conftest import Visitor
 
 Free = Callable[[int], list[AnyRow]]
@@ -72,6 +73,24 @@ def test_a_cancelled_appointment_offers_no_change(visitor: Visitor, free: Free) 
         assert page.status_code == 409
         assert "is cancelled" in page.text
     assert visitor.send(f"/appointments/{appointment}/move/{second.id}").status_code == 409
+
+
+def test_an_appointment_that_has_begun_offers_no_change(
+    app: Flask, visitor: Visitor, free: Free, read: Read
+) -> None:
+    first, second = free(2)
+    appointment = visitor.book(first.id)
+    visitor.open(f"/appointments/{appointment}/cancel")
+    begin(app, first.id)
+    for path in ("cancel", "move", f"move/{second.id}"):
+        page = visitor.open(f"/appointments/{appointment}/{path}")
+        assert page.status_code == 409
+        assert "has begun" in page.text
+    for path in ("cancel", f"move/{second.id}"):
+        page = visitor.send(f"/appointments/{appointment}/{path}")
+        assert page.status_code == 409
+        assert "has begun, so it cannot be changed any more" in page.text
+    assert read(lambda session: booking.get(session, appointment)).cancelled_at is None
 
 
 def test_moving_starts_with_the_same_clinician(visitor: Visitor, free: Free) -> None:
