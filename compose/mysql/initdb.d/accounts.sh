@@ -21,3 +21,5 @@ CREATE USER exporter@'%' IDENTIFIED BY '$(password exporter)' REQUIRE SSL
 GRANT PROCESS, REPLICATION CLIENT ON *.* TO exporter@'%';
 GRANT SELECT ON performance_schema.* TO exporter@'%';
 SQL
+
+rm -f /var/lib/mysql/.unfinished    # see start.sh
