@@ -11,7 +11,8 @@ import ssl
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from flask import Flask
+import click
+from flask import Flask, has_request_context, request
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import URL, Engine, create_engine, event
@@ -19,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.clinic.models import Base
-from app.pool import measured_pool
+from app.pool import Budget, measured_pool
 from app.settings import Settings
 
 POOL_NAME = "clinic"
@@ -53,7 +54,12 @@ def init_app(app: Flask, settings: Settings) -> None:
         {"charset": "utf8mb4"},
     )
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
-        "poolclass": measured_pool(POOL_NAME),
+        "poolclass": measured_pool(
+            POOL_NAME,
+            holder=_holder,
+            leak_threshold=settings.pool_leak_threshold,
+            leak_stacks=settings.pool_leak_stacks,
+        ),
         "pool_size": settings.pool_size,
         "max_overflow": settings.pool_max_overflow,
         "pool_timeout": settings.pool_timeout,
@@ -69,6 +75,18 @@ def init_app(app: Flask, settings: Settings) -> None:
     with app.app_context():
         _bound_waits(db.engine, settings)
         os.register_at_fork(after_in_child=_leave_to_parent(db.engine))
+
+
+def budget(settings: Settings, max_connections: int) -> Budget:
+    """The connections that the application may open, against a server's *max_connections*."""
+    return Budget(
+        workers=settings.workers,
+        replicas=settings.replicas,
+        size=settings.pool_size,
+        max_overflow=settings.pool_max_overflow,
+        max_connections=max_connections,
+        reserve=settings.db_reserved_connections,
+    )
 
 
 def connect_args(settings: Settings) -> dict[str, Any]:
@@ -113,6 +131,14 @@ def transaction(work: Callable[[Session], Result]) -> Result:
 def limit_waits(session: Session, seconds: float) -> None:
     """Wait at most *seconds* for each further answer, until the session's connection goes back."""
     _limit(session.connection().connection.dbapi_connection, seconds)
+
+
+def _holder() -> str | None:
+    """Who borrows a connection: the rule of the request's URL, or the command."""
+    if has_request_context():
+        return request.url_rule.rule if request.url_rule else None
+    command = click.get_current_context(silent=True)
+    return f"flask {command.info_name}" if command else None
 
 
 def _deadlock(error: BaseException | None) -> DBAPIError | None:

@@ -15,7 +15,15 @@ from prometheus_client.exposition import ThreadingWSGIServer
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_flask_exporter import PrometheusMetrics
 
-from app.pool import PoolCollector, metrics_directory, worker_slot
+from app.database import POOL_NAME
+from app.pool import (
+    Budget,
+    BudgetCollector,
+    PoolCollector,
+    announce_worker,
+    metrics_directory,
+    worker_slot,
+)
 
 # From a cached answer to nginx's limit, seconds.
 LATENCY_BUCKETS = (
@@ -38,36 +46,30 @@ def init_app(app: Flask) -> None:
     )
 
 
-def exposition() -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
+def exposition(budget: Budget | None = None) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
     """A WSGI application that answers with the metrics of all workers of this host."""
     registry = CollectorRegistry()
     MultiProcessCollector(registry, path=str(metrics_directory()))  # type: ignore[no-untyped-call]
     registry.register(PoolCollector())
+    if budget is not None:
+        registry.register(BudgetCollector(POOL_NAME, budget))
     return make_wsgi_app(registry)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket for :func:`serve`.
-
-    Raises:
-        OSError: the address cannot be had.
-    """
-    return socket.create_server((host, port), backlog=64)
-
-
-def serve(listener: socket.socket) -> None:
-    """Answer on *listener* in a thread of this process.
+def serve(listener: socket.socket, budget: Budget | None = None) -> None:
+    """Answer on *listener* in a thread of this process, which is a worker from now on.
 
     All workers accept on the socket that the arbiter opened before it forked them. Whoever is
     free answers for everybody, while request threads may all wait for a connection; a worker
     that is stopped accepts nothing, and delays no scrape.
     """
+    announce_worker()
     server = ThreadingWSGIServer(listener.getsockname()[:2], _Silent, bind_and_activate=False)
     server.socket.close()
     server.socket = listener
     server.server_name, server.server_port = listener.getsockname()[:2]
     server.setup_environ()
-    server.set_app(exposition())
+    server.set_app(exposition(budget))
     server.daemon_threads = True
     Thread(target=server.serve_forever, name="metrics", daemon=True).start()
 

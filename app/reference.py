@@ -6,11 +6,10 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from prometheus_client import Metric
 from pydantic_core import PydanticUndefined
-from sqlalchemy import create_engine
 
-from app.pool import PoolCollector, measured_pool
+from app.pool.catalogue import BUDGET_LIMIT, BUDGET_NEEDED, METRICS, POOL, Described
+from app.pool.layout import BOUNDS
 from app.settings import DOCUMENTED_IN, Settings, expected, variable
 
 ROOT = Path(__file__).parent.parent
@@ -54,34 +53,36 @@ def settings_page() -> str:
 
 
 def metrics_page() -> str:
-    """All pool metrics: name, type, labels, meaning."""
-    rows = ((f"`{m.name}`", m.type, _labels(m), m.documentation) for m in _pool_metrics())
+    """All pool metrics: name, type, labels, unit, meaning, and what to do when it moves."""
+    rows = (
+        (f"`{m.name}`", m.kind, _labels(m), m.unit, f"{m.meaning} *{m.advice}*")
+        for m in (*METRICS, BUDGET_NEEDED, BUDGET_LIMIT)
+    )
     return "\n".join(
         [
             "# Pool metrics",
             "",
             REGENERATE,
             "",
-            "Answered on the metrics port by any worker for all workers of the host. `worker` is",
-            "a slot, 0 to n-1, that a new worker takes over when an old one dies; a dead worker's",
-            "gauges vanish at once and its counters stay. Counters have the suffix `_total`,",
-            "histograms `_bucket`, `_sum` and `_count`. Times are seconds.",
+            f"Each has the label `{POOL}` and, where nothing else is said,",
+            "`worker`: a slot, 0 to n-1, that a new worker takes over when an old one dies. A dead",
+            "worker's gauges vanish at once and its counters stay. Any worker answers on the",
+            "metrics port for all workers of the host.",
             "",
-            *_table(("metric", "type", "labels", "meaning"), rows),
+            "Counters have the suffix `_total`, histograms `_bucket`, `_sum` and `_count`,",
+            "summaries `_sum` and `_count`. Buckets, in seconds: "
+            + ", ".join(f"{bound:g}" for bound in BOUNDS)
+            + ".",
+            "",
+            *_table(("metric", "type", "own labels", "unit", "meaning, *and what to do*"), rows),
             "",
         ]
     )
 
 
-def _pool_metrics() -> Iterator[Metric]:
-    engine = create_engine("sqlite://", poolclass=measured_pool("reference"))
-    engine.dispose()
-    return PoolCollector().collect()
-
-
-def _labels(metric: Metric) -> str:
-    names = {name for sample in metric.samples for name in sample.labels} - {"le"}
-    return ", ".join(f"`{name}`" for name in sorted(names))
+def _labels(metric: Described) -> str:
+    labels = ((f"`{name}`", ", ".join(values)) for name, values in metric.labels.items())
+    return ", ".join(": ".join(filter(None, parts)) for parts in labels)
 
 
 def _default(value: object) -> str:

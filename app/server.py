@@ -7,6 +7,7 @@ cannot work ends in one message. Nothing that was opened for the trial is kept.
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import shutil
 import socket
@@ -21,14 +22,17 @@ from pydantic import Field
 
 from app import metrics, owned
 from app.addresses import listen
-from app.database import connect_args
+from app.database import budget, connect_args
 from app.logs import configure
+from app.pool import Budget
 from app.pool.slots import DIRECTORY_VARIABLE
 from app.settings import Settings, SettingsError, variable
 
 DATABASE_PATIENCE = 15.0  # seconds that the database may take to appear
 METRICS_PREFIX = "clinic-metrics-"
 ACCESS_DENIED = frozenset({1044, 1045, 1049})
+
+log = logging.getLogger(__name__)
 
 
 def _fail(message: str) -> NoReturn:
@@ -72,6 +76,7 @@ control_socket_disable = True
 proc_name = "clinic"
 
 _listener: socket.socket | None = None
+_budget: Budget | None = None
 
 
 def on_starting(server: Any) -> None:
@@ -79,10 +84,16 @@ def on_starting(server: Any) -> None:
 
     A killed server leaves its directory, which the next one removes.
     """
-    global _listener
+    global _listener, _budget
     _listen(_known.bind, "bind").close()
     _listener = _listen(_known.metrics_bind, "metrics_bind")
-    _await_database()
+    _budget = budget(_known, _await_database())
+    if not _budget.fits:
+        log.warning(
+            "The pools may open more connections than the server grants: %s. Lower %s, %s or %s, "
+            "or raise the server's max_connections.",
+            *(_budget, variable("workers"), variable("pool_size"), variable("pool_max_overflow")),
+        )
     owned.remove_ownerless(METRICS_PREFIX)
     os.environ[DIRECTORY_VARIABLE] = str(owned.make_directory(METRICS_PREFIX))
 
@@ -90,7 +101,7 @@ def on_starting(server: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Answer for metrics in every worker."""
     if _listener is not None:
-        metrics.serve(_listener)
+        metrics.serve(_listener, _budget)
 
 
 def on_exit(server: Any) -> None:
@@ -109,29 +120,34 @@ def _listen(address: str, setting: str) -> socket.socket:
         )
 
 
-def _await_database() -> None:
+def _await_database() -> int:
+    """Wait until the database can be used; returns its ``max_connections``."""
     deadline = monotonic() + DATABASE_PATIENCE
-    while error := _database_error():
-        if error.args[0] in ACCESS_DENIED or monotonic() > deadline:
-            _fail(
-                f"Cannot use the database {_known.db_name!r} on {_known.db_host}:{_known.db_port} "
-                f"as {_known.db_user!r}: {str(error.args[-1]).rstrip('.')}. "
-                f"Check that the server runs, {variable('db_host')}, {variable('db_port')} "
-                f"and the password in {_known.db_password_file}."
-            )
+    while True:
+        try:
+            return _max_connections()
+        except pymysql.MySQLError as error:
+            if error.args[0] in ACCESS_DENIED or monotonic() > deadline:
+                _fail(
+                    f"Cannot use the database {_known.db_name!r} on "
+                    f"{_known.db_host}:{_known.db_port} as {_known.db_user!r}: "
+                    f"{str(error.args[-1]).rstrip('.')}. "
+                    f"Check that the server runs, {variable('db_host')}, {variable('db_port')} "
+                    f"and the password in {_known.db_password_file}."
+                )
         sleep(0.5)
 
 
-def _database_error() -> pymysql.MySQLError | None:
-    try:
-        pymysql.connect(
-            host=_known.db_host,
-            port=_known.db_port,
-            user=_known.db_user,
-            password=_known.db_password,
-            database=_known.db_name,
-            **connect_args(_known),
-        ).close()
-    except pymysql.MySQLError as error:
-        return error
-    return None
+def _max_connections() -> int:
+    connection = pymysql.connect(
+        host=_known.db_host,
+        port=_known.db_port,
+        user=_known.db_user,
+        password=_known.db_password,
+        database=_known.db_name,
+        **connect_args(_known),
+    )
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT @@max_connections")
+        ((count,),) = cursor.fetchall()
+        return int(count)

@@ -93,11 +93,24 @@ class Settings(BaseSettings):
         1800, description="Age at which a connection is replaced, s; below wait_timeout."
     )
 
+    pool_leak_threshold: Seconds = Field(
+        30, description="A connection borrowed for longer is a suspected leak, s; it is logged."
+    )
+    pool_leak_stacks: bool = Field(
+        False, description="Log also where it was borrowed. Slow: keeps every checkout's stack."
+    )
+
     workers: Annotated[int, Field(ge=1, le=256)] = Field(2, description="gunicorn workers.")
     threads: Annotated[int, Field(ge=1, le=1000)] = Field(
         16,
         description="Threads of each worker: at least 2 x (pool_size + pool_max_overflow), "
         "otherwise requests queue where no metric sees them.",
+    )
+    replicas: Annotated[int, Field(ge=1, le=1000)] = Field(
+        1, description="Replicas of the application on this database, for the connection budget."
+    )
+    db_reserved_connections: Annotated[int, Field(ge=0, le=100000)] = Field(
+        10, description="Of the server's max_connections, those that are not for the application."
     )
     bind: HostAndPort = Field("127.0.0.1:8000", description="Where pages and API listen.")
     metrics_bind: HostAndPort = Field("127.0.0.1:9200", description="Where /metrics listens.")

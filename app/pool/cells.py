@@ -1,11 +1,15 @@
 """The memory that a worker counts in and that every other process can read.
 
-One file for each pool and slot, mapped and seen as doubles: a header row, then one row for each
-thread, so that each cell has one writer and no lock is needed. What a row holds:
+One file for each pool and slot, mapped and seen as doubles ("cells"). It holds tables of rows, and
+each row has one writer at a time, so that no lock is needed:
 
-- balances (``OPEN``, ``USED``, ``WAITING_SINCE``): true for the living owner of the slot only, and
-  set to zero when a new process takes it;
-- counters and histograms: they go on when a slot changes hands.
+- ``POOLS``, ``CONNECTIONS`` and ``WAITERS`` say what is: a row for each pool, connection and
+  waiting thread, taken when it begins to exist and given back when it ends. Gauges are counted
+  from these rows when they are read. There is nothing to add and subtract, so nothing can drift.
+  They are true for the living owner of the slot only, and cleared when a new process takes it.
+- ``THREADS`` says what has happened: a row of counters and histograms for each thread, which goes
+  on when a thread or a slot changes hands.
+- ``NAMES`` are those of who holds connections; a connection and a counter refer to them by index.
 
 ``row[i] += 1.0`` allocates only floats, which the garbage collector does not track, so no
 collection, and no pool hook run by one, falls between its load and its store.
@@ -15,141 +19,236 @@ from __future__ import annotations
 
 import mmap
 import os
-import threading
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TypeAlias, cast
 from urllib.parse import quote, unquote
 
-# Upper bounds of the histograms' buckets, seconds: from a free connection to a lost server.
-BOUNDS: Final = (
-    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
-    0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
-)  # fmt: skip
-HISTOGRAM_CELLS: Final = len(BOUNDS) + 2  # a bucket for each bound, one above them, the sum
-
-# The header row.
-LAYOUT, TENURE, SIZE, MAX_OVERFLOW = range(4)
-
-# A thread's row: balances first, counters, then histograms.
-BALANCES: Final = 3
-OPEN, USED, WAITING_SINCE = range(BALANCES)
-TIMEOUTS, OVERFLOWS, CONNECTS, CONNECT_ERRORS, CLOSES = range(BALANCES, BALANCES + 5)
-WAIT, QUEUE_WAIT, USE, CREATE = range(8, 8 + 4 * HISTOGRAM_CELLS, HISTOGRAM_CELLS)
-ROW: Final = 8 + 4 * HISTOGRAM_CELLS
-
-# Threads beyond these share the last row, where two writers may lose a count to each other.
-ROWS: Final = 1024
-ROW_BYTES: Final = ROW * 8
-FILE_BYTES: Final = (1 + ROWS) * ROW_BYTES
-LAYOUT_ID: Final = float(ROW * 1_000_000 + ROWS)
+from . import layout
 
 Row: TypeAlias = "memoryview[float]"
 
-_UNUSED: Final = bytes(ROW_BYTES)
+
+class Table:
+    """Rows of one kind, which are taken and given back. Neither takes a lock.
+
+    Beyond the table's last row, a row that nobody reads is handed out.
+    """
+
+    def __init__(self, cells: Row, place: layout.Place) -> None:
+        self._cells = cells
+        self._place = place
+        self._next = count()
+        self._free: deque[Row] = deque()
+
+    def take(self) -> Row:
+        """A row of one's own."""
+        try:
+            return self._free.pop()
+        except IndexError:
+            return self._fresh(next(self._next))
+
+    def give_back(self, row: Row) -> None:
+        """Leave *row*, as it is, to the next who takes one."""
+        if row.obj is self._cells.obj:
+            self._free.append(row)
+
+    def clear(self, row: Row) -> None:
+        """Set *row* to zero, the first cell first, and give it back."""
+        for cell in range(len(row)):
+            row[cell] = 0.0
+        self.give_back(row)
+
+    def _fresh(self, index: int) -> Row:
+        if index >= self._place.rows:
+            return unread(self._place.width)
+        return self._row(index)
+
+    def _row(self, index: int) -> Row:
+        start = self._place.start + index * self._place.width
+        return self._cells[start : start + self._place.width]
+
+
+class ThreadTable(Table):
+    """The threads' rows. Threads beyond the last row share it, and may lose each other's counts."""
+
+    def __init__(self, cells: Row) -> None:
+        super().__init__(cells, layout.THREADS)
+        self._taken = layout.THREADS_TAKEN.of(cells)
+        self._shared = self._row(layout.THREADS.rows - 1)
+
+    def give_back(self, row: Row) -> None:
+        """Leave *row* and what it has counted to the next thread."""
+        if row is not self._shared:
+            super().give_back(row)
+
+    def _fresh(self, index: int) -> Row:
+        last = layout.THREADS.rows - 1
+        self._taken[min(index, last)] = 1.0
+        return self._row(index) if index < last else self._shared
 
 
 class Cells:
-    """The cells of one pool in one slot, owned and written by this process.
+    """The tables of one pool in one process.
 
     Args:
-        directory: where the metric files are.
-        pool: the pool's name.
-        slot: the worker's slot, which this process must own.
-        tenure: the number of that ownership.
+        memory: ``layout.CELLS`` doubles, all zero or of this layout.
     """
 
-    def __init__(self, directory: Path, pool: str, slot: int, tenure: float) -> None:
+    def __init__(self, memory: mmap.mmap) -> None:
+        cells: Row = memoryview(memory).cast("d")
+        self.header = cells[: layout.HEADER]
+        self._cells = cells
+        self._memory = memory
+        self.header[layout.LAYOUT] = layout.LAYOUT_ID
+        self.pools = Table(cells, layout.POOLS)
+        self.connections = Table(cells, layout.CONNECTIONS)
+        self.waiters = Table(cells, layout.WAITERS)
+        self.threads = ThreadTable(cells)
+        self.names: dict[str | None, int] = {None: 0}
+        self.names.update(_names(memory))
+        self._next_name = count(len(self.names))
+
+    @classmethod
+    def private(cls) -> Cells:
+        """Cells that nobody reads, for a process that has not used its pool yet."""
+        return cls(mmap.mmap(-1, layout.CELLS * 8))
+
+    @classmethod
+    def shared(cls, directory: Path, pool: str, slot: int, tenure: float) -> Cells:
+        """The cells of *pool* in *slot*, which this process must own by *tenure*.
+
+        Raises:
+            OSError: the file cannot be made or mapped.
+        """
         path = directory / f"{quote(pool, safe='')}.{slot}.cells"
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            os.ftruncate(handle, FILE_BYTES)
-            self._cells: Row = memoryview(mmap.mmap(handle, FILE_BYTES)).cast("d")
+            if not _has_layout(os.pread(handle, layout.HEADER * 8, 0)):
+                os.ftruncate(handle, 0)
+            os.ftruncate(handle, layout.CELLS * 8)
+            cells = cls(mmap.mmap(handle, layout.CELLS * 8))
         finally:
             os.close(handle)
-        self.header = self._row(-1)
-        if self.header[LAYOUT] != LAYOUT_ID:
-            self._clear()
-        self._settle()
-        # Last, for now readers take the balances for this process's own.
-        self.header[TENURE] = tenure
-        self._next = count()
-        self._free: deque[int] = deque()
-        self._mine = _ThreadRow()
+        cells._settle()
+        # Last, for now readers take the rows for this process's own.
+        cells.header[layout.TENURE] = tenure
+        return cells
 
-    def row(self) -> Row:
-        """The calling thread's own row."""
-        try:
-            return self._mine.row
-        except AttributeError:
-            return self._take_row()
-
-    def _take_row(self) -> Row:
-        try:
-            index = self._free.popleft()
-        except IndexError:
-            index = min(next(self._next), ROWS - 1)
-        self._mine.lease = _RowLease(index, self._free)
-        self._mine.row = self._row(index)
-        return self._mine.row
-
-    def _row(self, index: int) -> Row:
-        start = (index + 1) * ROW
-        return self._cells[start : start + ROW]
-
-    def _clear(self) -> None:
-        self._cells[:] = _doubles(bytes(FILE_BYTES))
-        self.header[LAYOUT] = LAYOUT_ID
+    def name(self, text: str) -> int:
+        """The index of a new holder's name; 0, which stands for all others, when names run out."""
+        # Two threads may both write a new name; readers add up what has the same.
+        index = next(self._next_name) if len(self.names) < layout.NAMES.rows else 0
+        if not 0 < index < layout.NAMES.rows:
+            return 0
+        start = (layout.NAMES.start + index * layout.NAMES.width) * 8
+        encoded = text.encode()[: layout.NAME_BYTES]
+        self._memory[start : start + len(encoded)] = encoded
+        self.names[text] = index
+        return index
 
     def _settle(self) -> None:
         """Forget what the slot's last owner had open, used or waiting: it died with it."""
-        for index in range(ROWS):
-            row = self._row(index)
-            for cell in range(BALANCES):
-                row[cell] = 0.0
-
-
-class _ThreadRow(threading.local):
-    row: Row
-    lease: _RowLease
-
-
-class _RowLease:
-    """Gives a thread's row back when the thread ends, for the next thread to go on with."""
-
-    def __init__(self, index: int, free: deque[int]) -> None:
-        self._index = index
-        self._free = free
-
-    def __del__(self) -> None:
-        if self._index < ROWS - 1:
-            self._free.append(self._index)
+        for place in layout.STATES:
+            start, end = place.start * 8, place.end * 8
+            self._memory[start:end] = bytes(end - start)
+        taken = layout.THREADS_TAKEN.of(self._cells)
+        for index in range(layout.THREADS.rows):
+            if taken[index]:
+                start = layout.THREADS.start + index * layout.ROW
+                for cell in range(*layout.PEAKS):
+                    self._cells[start + cell] = 0.0
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A copy of what one pool has counted in one slot: the header, and each row in use."""
+    """A copy of what one pool has recorded in one slot.
+
+    Attributes:
+        tenure: the ownership that wrote the states; see :func:`app.pool.slots.tenure`.
+        pools, connections, waiters: the rows in use.
+        totals: the sums of the threads' rows, except for the peaks.
+        peaks: the threads' cells of peaks, one after the other.
+        names: of holders, by index.
+    """
 
     pool: str
     slot: int
-    header: Row
-    rows: list[Row]
+    tenure: float
+    pools: list[list[float]]
+    connections: list[list[float]]
+    waiters: list[list[float]]
+    totals: list[float]
+    peaks: list[list[float]]
+    names: dict[int, str]
 
 
-def stored(directory: Path) -> list[Stored]:
-    """What all pools have counted in all slots, sorted by pool and slot."""
-    found = []
+def stored(directory: Path) -> Iterator[Stored]:
+    """What all pools have recorded in all slots, sorted by pool and slot.
+
+    A file that is torn or of another layout is left out.
+    """
     for path in sorted(directory.glob("*.cells")):
         pool, _, slot = path.name.removesuffix(".cells").rpartition(".")
-        data = path.read_bytes()
-        header, *rows = (data[at : at + ROW_BYTES] for at in range(0, FILE_BYTES, ROW_BYTES))
-        if len(data) == FILE_BYTES and _doubles(header)[LAYOUT] == LAYOUT_ID:
-            used = [_doubles(row) for row in rows if row != _UNUSED]
-            found.append(Stored(unquote(pool), int(slot), _doubles(header), used))
-    return found
+        with path.open("rb", buffering=0) as file:
+            data = file.read(layout.THREADS.start * 8)
+            if len(data) == layout.THREADS.start * 8 and _has_layout(data):
+                cells: Row = memoryview(data).cast("d")
+                rows = file.read(_used_rows(cells) * layout.ROW * 8)
+                threads = list(_split(memoryview(rows).cast("d"), layout.ROW))
+                yield _stored(unquote(pool), int(slot), data, cells, threads)
 
 
-def _doubles(data: bytes) -> Row:
-    return memoryview(data).cast("d")
+def _has_layout(data: bytes) -> bool:
+    header = memoryview(data[: layout.HEADER * 8]).cast("d")
+    return len(header) == layout.HEADER and header[layout.LAYOUT] == layout.LAYOUT_ID
+
+
+def _used_rows(cells: Row) -> int:
+    taken = layout.THREADS_TAKEN.of(cells).tolist()
+    return max((index + 1 for index, one in enumerate(taken) if one), default=0)
+
+
+def _stored(pool: str, slot: int, data: bytes, cells: Row, threads: list[list[float]]) -> Stored:
+    first, last = layout.PEAKS
+    return Stored(
+        pool=pool,
+        slot=slot,
+        tenure=cells[layout.TENURE],
+        pools=_rows(cells, layout.POOLS),
+        connections=_rows(cells, layout.CONNECTIONS),
+        waiters=_rows(cells, layout.WAITERS),
+        totals=[sum(column) for column in zip(*threads, strict=True)] or [0.0] * layout.ROW,
+        peaks=[row[first:last] for row in threads],
+        names={index: name for name, index in _names(data).items()},
+    )
+
+
+def _rows(cells: Row, place: layout.Place) -> list[list[float]]:
+    """The rows of a table that are in use."""
+    return [row for row in _split(place.of(cells), place.width) if row[0]]
+
+
+def _split(cells: Row, width: int) -> Iterator[list[float]]:
+    flat = cast("list[float]", cells.tolist())
+    return (flat[at : at + width] for at in range(0, len(flat), width))
+
+
+def _names(memory: bytes | mmap.mmap) -> dict[str, int]:
+    names = {}
+    width = layout.NAMES.width * 8
+    for index in range(1, layout.NAMES.rows):
+        start = layout.NAMES.start * 8 + index * width
+        text = memory[start : start + width].rstrip(b"\0")
+        if not text:
+            break
+        names[text.decode(errors="replace")] = index
+    return names
+
+
+def unread(width: int) -> Row:
+    """A row of *width* cells that nobody reads."""
+    return memoryview(bytearray(width * 8)).cast("d")

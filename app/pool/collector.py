@@ -2,72 +2,149 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 from prometheus_client import Metric
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    SummaryMetricFamily,
+)
 from prometheus_client.registry import Collector
 
-from app.pool import cells
-from app.pool.slots import metrics_directory, tenure
-
-POOL = "db_client_connection_pool_name"
-STATE = "db_client_connection_state"
-
-HISTOGRAMS = (
-    ("db_client_connection_wait_time_seconds", cells.WAIT,
-     "Time to obtain a connection from the pool: queueing, ping, connecting; successful or not."),
-    ("sqlalchemy_pool_queue_wait_seconds", cells.QUEUE_WAIT,
-     "Time a thread was blocked until another returned a connection; only those that had to wait."),
-    ("db_client_connection_use_time_seconds", cells.USE,
-     "Time between borrowing a connection and returning it."),
-    ("db_client_connection_create_time_seconds", cells.CREATE,
-     "Time to create a connection, successful or not."),
-)  # fmt: skip
-COUNTERS = (
-    ("db_client_connection_timeouts", cells.TIMEOUTS,
-     "Waits for a connection that ended in an error after pool_timeout."),
-    ("sqlalchemy_pool_overflows", cells.OVERFLOWS,
-     "Connections opened beyond pool_size."),
-    ("sqlalchemy_pool_closes", cells.CLOSES,
-     "Connections that left the pool: closed, invalidated or detached."),
-)  # fmt: skip
+from . import cells, layout
+from .catalogue import METRICS, POOL, Described, Kind
+from .slots import metrics_directory, tenure
 
 
 @dataclass
-class _Worker:
-    """What one worker's threads have counted together, and its limits."""
+class Worker:
+    """What one worker has recorded of one pool.
 
-    pool: str
-    slot: int
+    Attributes:
+        now: when it was read, seconds of ``time.monotonic()``.
+    """
+
+    stored: cells.Stored
     alive: bool
-    size: float
-    max_overflow: float
-    total: list[float]
-    waiting_since: list[float]
+    now: float
+
+    def count_in(self, state: float) -> int:
+        """How many connections are in *state*."""
+        return sum(row[layout.STATE] == state for row in self.stored.connections)
 
     @property
-    def labels(self) -> list[str]:
-        return [self.pool, str(self.slot)]
+    def idle(self) -> int:
+        """Open connections that wait in the pool."""
+        return self.count_in(layout.IDLE)
 
-    def histogram(self, first: int) -> tuple[list[tuple[str, float]], float]:
-        """Cumulative buckets and sum of the histogram whose first cell is *first*."""
-        counts = self.total[first : first + cells.HISTOGRAM_CELLS - 1]
-        bounds = [*(str(bound) for bound in cells.BOUNDS), "+Inf"]
-        total = self.total[first + cells.HISTOGRAM_CELLS - 1]
-        return list(zip(bounds, accumulate(counts), strict=True)), total
+    @property
+    def used(self) -> int:
+        """Open connections that do not: borrowed, about to be, or detached."""
+        return len(self.stored.connections) - self.idle - self.count_in(layout.CONSTRUCTING)
+
+    @property
+    def size(self) -> float:
+        """The pools' ``pool_size`` together."""
+        return sum(row[layout.SIZE] for row in self.stored.pools)
+
+    @property
+    def limit(self) -> float:
+        """Most connections that the pools may open; infinite where one is not limited."""
+        if any(row[layout.MAX_OVERFLOW] < 0 for row in self.stored.pools):
+            return float("inf")
+        return self.size + sum(row[layout.MAX_OVERFLOW] for row in self.stored.pools)
+
+    @property
+    def overflow(self) -> float:
+        """Pooled connections that are open beyond the size."""
+        return max(0.0, self.idle + self.used - self.count_in(layout.DETACHED) - self.size)
+
+    @property
+    def patience(self) -> float:
+        """The longest ``pool_timeout``."""
+        return max((row[layout.PATIENCE] for row in self.stored.pools), default=0.0)
+
+    @property
+    def waits(self) -> list[float]:
+        """How long each waiter has waited, seconds."""
+        return [max(0.0, self.now - row[0]) for row in self.stored.waiters]
+
+    @property
+    def leases(self) -> list[float]:
+        """How long each borrowed connection has been borrowed, seconds."""
+        states = (row[layout.STATE] for row in self.stored.connections)
+        return [max(0.0, self.now - since) for since in states if since > 0]
+
+    @property
+    def suspects(self) -> int:
+        """Connections that have been borrowed for longer than the leak threshold."""
+        thresholds = [row[layout.LEAK_THRESHOLD] for row in self.stored.pools]
+        threshold = min((one for one in thresholds if one), default=float("inf"))
+        return sum(lease > threshold for lease in self.leases)
+
+    def held(self) -> dict[str, float]:
+        """Borrowed connections by holder; those who held one before have zero."""
+        counts = dict.fromkeys(self.holder_uses(), 0.0)
+        for row in self.stored.connections:
+            if row[layout.STATE] > 0:
+                name = self._holder(int(row[layout.HOLDER]))
+                counts[name] = counts.get(name, 0.0) + 1
+        return counts
+
+    def holder_uses(self) -> dict[str, tuple[float, float]]:
+        """Number and sum of the seconds of use, by holder."""
+        totals: dict[str, tuple[float, float]] = {}
+        for index in range(layout.NAMES.rows):
+            uses = self.stored.totals[layout.HOLDER_USES + index]
+            if uses:
+                count, seconds = totals.get(self._holder(index), (0.0, 0.0))
+                seconds += self.stored.totals[layout.HOLDER_SECONDS + index]
+                totals[self._holder(index)] = (count + uses, seconds)
+        return totals
+
+    def peak(self, first: int, current: float, unit: float = 1.0) -> float:
+        """The highest value of the last seconds, ``layout.PEAK_SECONDS`` of them."""
+        highest = current
+        start = first - layout.PEAKS[0]
+        for row in self.stored.peaks:
+            for code in row[start : start + layout.PEAK_CELLS]:
+                second, value = divmod(code, layout.PEAK_RANGE)
+                if self.now - second <= layout.PEAK_SECONDS:
+                    highest = max(highest, value * unit)
+        return highest
+
+    def buckets(self, histogram: int) -> list[tuple[str, float]]:
+        """Cumulative buckets of the histogram whose first cell is *histogram*."""
+        counts = self.stored.totals[histogram : histogram + layout.SUM]
+        bounds = [*(str(bound) for bound in layout.BOUNDS), "+Inf"]
+        return list(zip(bounds, accumulate(counts), strict=True))
+
+    def count(self, histogram: int) -> float:
+        """How many values are in the histogram whose first cell is *histogram*."""
+        return sum(self.stored.totals[histogram : histogram + layout.SUM])
+
+    @property
+    def use_seconds(self) -> float:
+        """The sum of all times of use."""
+        first = layout.HOLDER_SECONDS
+        return sum(self.stored.totals[first : first + layout.NAMES.rows])
+
+    def _holder(self, index: int) -> str:
+        return self.stored.names.get(index, "other")
 
 
 class PoolCollector(Collector):
     """Exports the pools of all workers that share a metrics directory.
 
     A dead worker's gauges vanish at once; its counters stay, and the next worker in its slot goes
-    on with them. Metric names and labels follow OpenTelemetry's semantic conventions for database
-    clients in Prometheus form, plus ``worker``, the slot.
+    on with them. What there is, is in :mod:`app.pool.catalogue`.
 
     Args:
         directory: the metrics directory; by default this process's own.
@@ -78,88 +155,33 @@ class PoolCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Read all workers' cells once, and yield every metric family of the pool."""
-        workers = [self._read(stored) for stored in cells.stored(self._directory)]
+        workers = self.workers()
         alive = [worker for worker in workers if worker.alive]
-        yield _connections(alive)
-        yield from _gauges(alive)
-        yield _connects(workers)
-        for name, cell, text in COUNTERS:
-            counter = CounterMetricFamily(name, text, labels=[POOL, "worker"])
-            for worker in workers:
-                counter.add_metric(worker.labels, worker.total[cell])
-            yield counter
-        for name, first, text in HISTOGRAMS:
-            histogram = HistogramMetricFamily(name, text, labels=[POOL, "worker"])
-            for worker in workers:
-                histogram.add_metric(worker.labels, *worker.histogram(first))
-            yield histogram
+        for described in METRICS:
+            shown = alive if described.kind is Kind.GAUGE else workers
+            yield from _family(described, shown)
 
-    def _read(self, stored: cells.Stored) -> _Worker:
-        columns = list(zip(*stored.rows, strict=True)) or [(0.0,)] * cells.ROW
-        return _Worker(
-            pool=stored.pool,
-            slot=stored.slot,
-            alive=stored.header[cells.TENURE] == tenure(self._directory, stored.slot),
-            size=stored.header[cells.SIZE],
-            max_overflow=stored.header[cells.MAX_OVERFLOW],
-            total=[sum(column) for column in columns],
-            waiting_since=[since for since in columns[cells.WAITING_SINCE] if since],
-        )
+    def workers(self) -> list[Worker]:
+        """Every worker that has recorded anything, dead ones too."""
+        return [
+            Worker(stored, stored.tenure == tenure(self._directory, stored.slot), monotonic())
+            for stored in cells.stored(self._directory)
+        ]
 
 
-def _connections(workers: list[_Worker]) -> Metric:
-    family = GaugeMetricFamily(
-        "db_client_connection_count",
-        "Open connections by state; the sum over states is all that the pool holds.",
-        labels=[POOL, STATE, "worker"],
-    )
+def _family(described: Described, workers: Iterable[Worker]) -> Iterator[Metric]:
+    labels = [POOL, *described.labels, "worker"]
+    family: Any = _FAMILIES[described.kind](described.name, described.meaning, labels=labels)
     for worker in workers:
-        used = worker.total[cells.USED]
-        idle = worker.total[cells.OPEN] - used
-        family.add_metric([worker.pool, "used", str(worker.slot)], used)
-        family.add_metric([worker.pool, "idle", str(worker.slot)], idle)
-    return family
+        for values, *value in described.read(worker):
+            names = [worker.stored.pool, *values, str(worker.stored.slot)]
+            family.add_metric(names, *value)
+    yield family
 
 
-def _gauges(workers: list[_Worker]) -> Iterator[Metric]:
-    size = _gauge("sqlalchemy_pool_size", "Connections that the pool keeps open (pool_size).")
-    limit = _gauge(
-        "db_client_connection_max", "Most connections that the pool may open; +Inf: any number."
-    )
-    overflow = _gauge("sqlalchemy_pool_overflow", "Connections open beyond pool_size.")
-    pending = _gauge(
-        "db_client_connection_pending_requests", "Threads that wait for a connection now."
-    )
-    oldest = _gauge(
-        "sqlalchemy_pool_oldest_wait_seconds", "How long the longest waiter has waited; 0: nobody."
-    )
-    now = monotonic()
-    for worker in workers:
-        unlimited = worker.max_overflow < 0
-        size.add_metric(worker.labels, worker.size)
-        limit.add_metric(
-            worker.labels, float("inf") if unlimited else worker.size + worker.max_overflow
-        )
-        overflow.add_metric(worker.labels, max(0.0, worker.total[cells.OPEN] - worker.size))
-        pending.add_metric(worker.labels, len(worker.waiting_since))
-        since = min(worker.waiting_since, default=now)
-        oldest.add_metric(worker.labels, max(0.0, now - since))
-    yield from (size, limit, overflow, pending, oldest)
-
-
-def _connects(workers: list[_Worker]) -> Metric:
-    family = CounterMetricFamily(
-        "sqlalchemy_pool_connects",
-        "Attempts to open a connection, by outcome.",
-        labels=[POOL, "outcome", "worker"],
-    )
-    for worker in workers:
-        family.add_metric([worker.pool, "ok", str(worker.slot)], worker.total[cells.CONNECTS])
-        family.add_metric(
-            [worker.pool, "error", str(worker.slot)], worker.total[cells.CONNECT_ERRORS]
-        )
-    return family
-
-
-def _gauge(name: str, text: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name, text, labels=[POOL, "worker"])
+_FAMILIES = {
+    Kind.GAUGE: GaugeMetricFamily,
+    Kind.COUNTER: CounterMetricFamily,
+    Kind.HISTOGRAM: HistogramMetricFamily,
+    Kind.SUMMARY: SummaryMetricFamily,
+}

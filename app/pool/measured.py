@@ -1,143 +1,230 @@
 """The measured pool: event hooks for connections, a ``QueuePool`` for what events cannot see.
 
 SQLAlchemy dispatches no event when a thread starts to wait, when it times out, when overflow is
-opened or when a connect fails; and ``checkin`` also for a checkout that never succeeded. So the
-hooks keep the connection gauges with a token on each connection that they counted, and the
-subclass measures waiting, timeouts, overflow and connecting. SQLAlchemy 2.0 and 2.1.
+opened, when a connect fails or when a connection goes back to its queue; and ``checkin`` also for a
+checkout that never succeeded. So the hooks keep track of who holds a connection and why one is
+closed, and the subclass of what is physical: opening, closing, the queue of idle connections and
+waiting for it. SQLAlchemy 2.0 and 2.1.
 """
 
 from __future__ import annotations
 
+import time
+import traceback
+from collections.abc import Callable
 from time import monotonic
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DisconnectionError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 from sqlalchemy.util.queue import Queue
 
-from app.pool.recorder import Recorder, recorder
+from . import layout, leaks
+from .holders import current_holder
+from .ping import timed_ping
+from .recorder import UNKNOWN, Limits, Recorder, Tracked, recorder, tracked_by
+from .waiting import WatchedCondition
 
-# Key in a connection record's ``record_info``, which outlives a reconnect.
-_BORROWED_AT = "measured_pool.borrowed_at"
+Holder = Callable[[], "str | None"]
 
 
-def measured_pool(name: str = "default") -> type[MeasuredQueuePool]:
-    """A pool class for ``create_engine(poolclass=...)`` whose life is recorded under *name*."""
+def measured_pool(
+    name: str = "default",
+    *,
+    holder: Holder | None = None,
+    leak_threshold: float | None = None,
+    leak_stacks: bool = False,
+) -> type[MeasuredQueuePool]:
+    """A pool class for ``create_engine(poolclass=...)`` whose life is recorded under *name*.
+
+    Args:
+        name: unique for each engine of the application. Engines that share one are added up.
+        holder: tells who borrows a connection, such as the route of the current request; asked at
+            each checkout. Where it says None, or is left out, the name counts that was given with
+            :func:`app.pool.holding`.
+        leak_threshold: seconds; a connection borrowed for longer counts as a suspected leak, and
+            is logged once with its holder. None: never.
+        leak_stacks: log also where it was borrowed. Expensive: the stack of every checkout is kept.
+    """
     counts = recorder(name)
-    members = {"_counts": counts, "_open": set()}
+    members = {
+        "_counts": counts,
+        "_holder": staticmethod(_either(holder, counts) if holder else current_holder),
+        "_leak_threshold": leak_threshold,
+        "_leak_stacks": leak_stacks,
+    }
     pool_class = type("MeasuredQueuePool", (MeasuredQueuePool,), members)
     _hook(pool_class)
     return pool_class
 
 
 class MeasuredQueuePool(QueuePool):
-    """A ``QueuePool`` that records waiting, timeouts, overflow and connecting.
+    """A ``QueuePool`` that records what its connections and those who wait for them do.
 
-    Made by :func:`measured_pool`. What it counts with is the class's, because ``Engine.dispose``
+    Made by :func:`measured_pool`. What it records with is the class's, because ``Engine.dispose``
     makes a new pool of the same class and hands over no attribute of the old one.
+
+    Raises:
+        sqlalchemy.exc.ArgumentError: the engine is asynchronous.
     """
 
     _counts: Recorder
-    _open: set[int]
+    _holder: Holder
+    _leak_threshold: float | None
+    _leak_stacks: bool
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if self._dialect.is_async:
+            raise ArgumentError(
+                "measured_pool() is for synchronous engines; this one is asynchronous. Leave "
+                "poolclass out: an asynchronous engine's pool cannot be measured yet."
+            )
         self._pool = _MeasuredQueue(self._counts, self._pool.maxsize, self._pool.use_lifo)
-        self._invoke_creator = self._timed(self._invoke_creator)
-        self._counts.limits(self._pool.maxsize, self._max_overflow)
+        if self._pre_ping:
+            timed_ping(self._dialect, self._counts)
+        self._counts.pool_made(self, self._limits())
 
     def connect(self) -> PoolProxiedConnection:
         """Borrow a connection, as ``QueuePool.connect`` does."""
+        counts = self._counts
+        if not counts.attached:
+            counts.attach()
         asked = monotonic()
         try:
-            return super().connect()
+            connection = super().connect()
         except PoolTimeoutError:
-            self._counts.timed_out()
+            counts.refused(asked, layout.TIMEOUT)
             raise
-        finally:
-            self._counts.acquired(monotonic() - asked)
+        except BaseException:
+            counts.refused(asked, layout.ERROR)
+            raise
+        counts.borrowed(connection, asked, self._holder)
+        if self._leak_stacks:
+            counts.borrowed_here(connection, traceback.format_stack())
+        return connection
+
+    def recreate(self) -> QueuePool:
+        """A new pool in place of this one, which ``Engine.dispose`` leaves behind."""
+        successor = super().recreate()
+        self._counts.pool_retired(self)
+        return successor
+
+    def dispose(self) -> None:
+        """Close all idle connections, as ``QueuePool.dispose`` does."""
+        with self._counts.disposing():
+            super().dispose()
+
+    def _limits(self) -> Limits:
+        return Limits(self.size(), self._max_overflow, self.timeout(), self._leak_threshold)
 
     def _inc_overflow(self) -> bool:
-        granted = super()._inc_overflow()
-        # Below zero, the pool is still filling up to its size.
-        if granted and self._overflow > 0:
-            self._counts.overflowed()
+        # As QueuePool's, which cannot tell afterwards which of two was beyond the size.
+        with self._overflow_lock:
+            granted = self._max_overflow == -1 or self._overflow < self._max_overflow
+            self._overflow += granted
+            beyond_size = self._overflow > 0
+        if granted:
+            self._counts.slot_granted(beyond_size)
         return granted
+
+    def _should_wrap_creator(self, creator: Any) -> Any:
+        return self._recorded(super()._should_wrap_creator(creator))
+
+    def _recorded(self, invoke_creator: Any) -> Any:
+        counts, leak_threshold = self._counts, self._leak_threshold
+
+        def create(record: ConnectionPoolEntry) -> DBAPIConnection:
+            began = monotonic()
+            counts.constructing(record, leak_threshold)
+            try:
+                connection: DBAPIConnection = invoke_creator(record)
+            except BaseException as error:
+                counts.construct_failed(record, began, error)
+                raise
+            counts.opened(connection, record, began)
+            leaks.watch(leak_threshold)
+            return connection
+
+        return create
 
     def _close_connection(self, connection: DBAPIConnection, *, terminate: bool = False) -> None:
         # Every close passes here; the close event misses those whose set-up had failed.
         try:
             super()._close_connection(connection, terminate=terminate)
         finally:
-            self._left(connection)
-
-    @classmethod
-    def _left(cls, connection: DBAPIConnection) -> None:
-        if id(connection) in cls._open:
-            cls._open.discard(id(connection))
-            cls._counts.closed()
-
-    def _timed(self, invoke_creator: Any) -> Any:
-        def create(record: ConnectionPoolEntry) -> DBAPIConnection:
-            began = monotonic()
-            try:
-                connection: DBAPIConnection = invoke_creator(record)
-            except BaseException:
-                self._counts.connect_failed(monotonic() - began)
-                raise
-            self._counts.connected(monotonic() - began)
-            return connection
-
-        return create
+            self._counts.closed(connection)
 
 
 class _MeasuredQueue(Queue[ConnectionPoolEntry]):
-    """The pool's queue of idle connections, which knows who waits."""
+    """The pool's queue, which knows what is in it and who waits for it."""
 
     def __init__(self, counts: Recorder, maxsize: int, use_lifo: bool) -> None:
         super().__init__(maxsize, use_lifo)
         self._counts = counts
+        self.not_empty = WatchedCondition(self.mutex, counts.waiting)
 
-    def get(self, block: bool = True, timeout: float | None = None) -> ConnectionPoolEntry:
-        if not block or not self._empty():
-            return super().get(block, timeout)
-        entered = self._counts.queue_entered()
+    def _get(self) -> ConnectionPoolEntry:
+        record: ConnectionPoolEntry = self.queue.pop() if self.use_lifo else self.queue.popleft()
+        self._counts.taken(record)
+        return record
+
+
+def _either(holder: Holder, counts: Recorder) -> Holder:
+    def name() -> str | None:
         try:
-            return super().get(block, timeout)
-        finally:
-            self._counts.queue_left(entered)
+            return holder() or current_holder()
+        except Exception:
+            counts.fault()
+            return None
+
+    return name
 
 
 def _hook(pool_class: type[MeasuredQueuePool]) -> None:
-    """Keep the connection gauges by the pool's events."""
+    """Follow by the pool's events who holds a connection, and why one is closed next."""
     counts = pool_class._counts
 
-    def connect(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-        pool_class._open.add(id(connection))
-        counts.opened()
+    def invalidate(
+        _: DBAPIConnection, record: ConnectionPoolEntry, error: BaseException | None
+    ) -> None:
+        tracked_by(record).reason = _invalidation(error)
 
-    def checkout(_: DBAPIConnection, record: ConnectionPoolEntry, __: Any) -> None:
-        # A later listener may refuse the connection, and the pool then checks out again.
-        if _BORROWED_AT not in _info(record):
-            _info(record)[_BORROWED_AT] = monotonic()
-            counts.borrowed()
+    def close(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+        counts.returned(connection, record)
+        tracked = tracked_by(record)
+        if counts.is_disposing:
+            tracked.reason = layout.CLOSE_DISPOSE
+        elif tracked.reason == UNKNOWN:
+            tracked.reason = _reason(tracked, record)
 
-    def returned(_: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
-        if borrowed := _info(record).pop(_BORROWED_AT, None):
-            counts.returned(monotonic() - borrowed)
-
-    def detach(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
-        returned(connection, record)
-        pool_class._left(connection)
-
-    event.listen(pool_class, "connect", connect)
-    event.listen(pool_class, "checkout", checkout)
-    event.listen(pool_class, "checkin", returned)
-    event.listen(pool_class, "close", returned)
-    event.listen(pool_class, "detach", detach)
+    event.listen(pool_class, "checkin", counts.returned)
+    event.listen(pool_class, "detach", counts.detached)
+    event.listen(pool_class, "invalidate", invalidate)
+    event.listen(pool_class, "close", close)
 
 
-def _info(record: ConnectionPoolEntry) -> dict[Any, Any]:
-    return cast("dict[Any, Any]", record.record_info)
+def _invalidation(error: BaseException | None) -> int:
+    if isinstance(error, InvalidatePoolError):
+        return layout.CLOSE_PRE_PING
+    if error is None or isinstance(error, DisconnectionError):
+        return layout.CLOSE_INVALIDATE
+    return layout.CLOSE_ERROR
+
+
+def _reason(tracked: Tracked, record: Any) -> int:
+    """Why the pool closes a connection that was returned: the queue was full, or it has been taken
+    from there again and one of the pool's own three questions says to replace it."""
+    if tracked.row[layout.STATE] == layout.IDLE:
+        return layout.CLOSE_OVERFLOW
+    pool = record._ConnectionRecord__pool
+    if -1 < pool._recycle < time.time() - record.starttime:
+        return layout.CLOSE_RECYCLE
+    if pool._invalidate_time > record.starttime:
+        return layout.CLOSE_INVALIDATE
+    if record._soft_invalidate_time > record.starttime:
+        return layout.CLOSE_SOFT_INVALIDATE
+    return layout.CLOSE_ERROR

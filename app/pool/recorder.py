@@ -1,111 +1,451 @@
-"""What can happen to a pool, as calls that count it. The seam between hooks and cells."""
+"""What can happen to a pool, as calls that record it. The seam between hooks and cells.
+
+No call takes a lock, so hooks may run inside garbage collection, and none raises. Times are
+seconds of ``time.monotonic()``.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
+import threading
+import weakref
 from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial, wraps
 from time import monotonic
+from typing import Any, Concatenate, Final, ParamSpec
 
-from app.pool.cells import (
+from . import layout
+from .cells import Cells, Row, ThreadTable, unread
+from .failures import failure_reason
+from .layout import (
     BOUNDS,
-    CLOSES,
-    CONNECT_ERRORS,
-    CONNECTS,
-    CREATE,
-    HISTOGRAM_CELLS,
-    MAX_OVERFLOW,
-    OPEN,
-    OVERFLOWS,
-    QUEUE_WAIT,
-    SIZE,
-    TIMEOUTS,
+    HISTOGRAM,
+    HOLDER,
+    HOLDER_SECONDS,
+    HOLDER_USES,
+    IDLE,
+    STATE,
+    SUM,
+    TAKEN,
     USE,
-    USED,
     WAIT,
-    WAITING_SINCE,
-    Cells,
-    Row,
 )
-from app.pool.slots import metrics_directory, tenure, worker_slot
+from .slots import metrics_directory, tenure, worker_slot
 
-_SUM = HISTOGRAM_CELLS - 1
+P = ParamSpec("P")
+
+log = logging.getLogger(__name__)
+
+UNKNOWN: Final = -1  # no reason known yet why a connection may close next
+_UNREAD: Final = unread(layout.CONNECTIONS.width)
+WAIT_SUM: Final = WAIT + SUM
+
+
+class Tracked:
+    """One DBAPI connection, from the attempt to open it until it is gone.
+
+    Attributes:
+        row: its cells; some that nobody reads once it is gone or belongs to a parent process.
+        borrowed_at: when it was borrowed; 0 while it is not.
+        holder: the index of who borrowed it.
+        reason: why it closes, where that is known before.
+        reference: weak, to the connection; what calls back when it is garbage.
+        leak_after: seconds after which it may be a leak.
+        stack: where it was borrowed, where that is asked for.
+        reported: the ``borrowed_at`` for which a leak was reported.
+    """
+
+    __slots__ = (
+        "borrowed_at",
+        "holder",
+        "leak_after",
+        "reason",
+        "reference",
+        "reported",
+        "row",
+        "stack",
+    )
+
+    def __init__(self, leak_after: float | None = None) -> None:
+        self.row: Row = _UNREAD
+        self.borrowed_at = 0.0
+        self.holder = 0
+        self.reason = UNKNOWN
+        self.reference: weakref.ref[Any] | None = None
+        self.leak_after = leak_after
+        self.stack: str | None = None
+        self.reported = 0.0
+
+    def let_go(self) -> None:
+        """Record nothing more of this connection."""
+        self.row = _UNREAD
+        self.borrowed_at = 0.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one pool is allowed: see ``QueuePool``.
+
+    Attributes:
+        size: connections that it keeps.
+        max_overflow: connections that it may open beyond; -1 for any number.
+        timeout: longest wait for a connection, seconds.
+        leak_threshold: a connection borrowed for longer may be a leak, seconds; None: never.
+    """
+
+    size: int
+    max_overflow: int
+    timeout: float
+    leak_threshold: float | None = None
+
+    def write(self, row: Row) -> None:
+        """Fill a row of the table of pools."""
+        row[layout.SIZE] = self.size
+        row[layout.MAX_OVERFLOW] = self.max_overflow
+        row[layout.PATIENCE] = self.timeout
+        row[layout.LEAK_THRESHOLD] = self.leak_threshold or 0.0
+        row[layout.IN_USE] = 1.0
+
+
+class _Mine(threading.local):
+    """What belongs to the calling thread: its row, and whether it waits or disposes of a pool."""
+
+    def __init__(self, threads: ThreadTable) -> None:
+        self.row = threads.take()
+        self.lease = _RowLease(threads, self.row)
+        self.waiting: Row | None = None
+        self.beyond_size = False
+        self.disposing = False
+
+
+class _RowLease:
+    """Gives a thread's row back when the thread ends, for the next thread to go on with."""
+
+    def __init__(self, threads: ThreadTable, row: Row) -> None:
+        self._threads = threads
+        self._row = row
+
+    def __del__(self) -> None:
+        self._threads.give_back(self._row)
+
+
+def harmless(
+    call: Callable[Concatenate[Recorder, P], None],
+) -> Callable[Concatenate[Recorder, P], None]:
+    """Let no error of the recorder's own reach the application; count it."""
+
+    @wraps(call)
+    def guarded(recorder: Recorder, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            call(recorder, *args, **kwargs)
+        except Exception:
+            recorder.fault()
+
+    return guarded
 
 
 class Recorder:
-    """Counts the life of the pools that share a name, in this process.
+    """Records the life of the pools that share a name, in this process.
 
-    No call takes a lock or raises, so hooks may run inside garbage collection. Times are seconds.
+    Nothing is shared with other processes before the first :meth:`attach`: a process that only
+    made a pool, as a server's parent does before it forks, is not a worker.
     """
 
     def __init__(self, pool: str) -> None:
         self.pool = pool
-        self.attach()
+        self.tracked: dict[int, Tracked] = {}
+        self.leased: set[Tracked] = set()
+        self._pools: dict[int, tuple[weakref.ref[Any], Limits, Row]] = {}
+        self.detach()
+
+    def detach(self) -> None:
+        """Share nothing; after a fork, leave all connections to the parent."""
+        self.attached = False
+        self._attaching = threading.Lock()
+        for tracked in list(self.tracked.values()):
+            tracked.let_go()
+        self.tracked.clear()
+        self.leased.clear()
+        self._use(Cells.private())
 
     def attach(self) -> None:
-        """Take the cells of this process's slot; again after a fork."""
-        directory, slot = metrics_directory(), worker_slot()
-        self._cells = Cells(directory, self.pool, slot, tenure(directory, slot))
+        """Become a worker: record in the cells of this process's slot from now on."""
+        # No hook comes here, only who asks for a connection: a lock does no harm.
+        with self._attaching:
+            if self.attached:
+                return
+            try:
+                directory, slot = metrics_directory(), worker_slot()
+                self._use(Cells.shared(directory, self.pool, slot, tenure(directory, slot)))
+            except Exception:
+                log.exception("The pool %r cannot publish its metrics.", self.pool)
+            self.attached = True
 
-    def limits(self, size: int, max_overflow: int) -> None:
-        """The pool may keep *size* connections and open *max_overflow* beyond (-1: any number)."""
-        self._cells.header[SIZE] = size
-        self._cells.header[MAX_OVERFLOW] = max_overflow
+    def _use(self, cells: Cells) -> None:
+        self._cells = cells
+        self._names = cells.names
+        self._peak_used = 0
+        self._peak_until = 0.0
+        self._mine = _Mine(cells.threads)
+        self._waiting: set[int] = set()
+        for key, (reference, limits, _) in list(self._pools.items()):
+            row = cells.pools.take()
+            limits.write(row)
+            self._pools[key] = (reference, limits, row)
 
-    def acquired(self, seconds: float) -> None:
-        """Somebody got a connection, or gave up, *seconds* after asking for one."""
-        _observe(self._cells.row(), WAIT, seconds)
+    # Pools
 
-    def timed_out(self) -> None:
-        """Somebody waited ``pool_timeout`` for a connection and got an error."""
-        self._cells.row()[TIMEOUTS] += 1.0
+    @harmless
+    def pool_made(self, pool: Any, limits: Limits) -> None:
+        """*pool* may open connections from now on, until it is retired or garbage."""
+        key = id(pool)
+        row = self._cells.pools.take()
+        limits.write(row)
+        self._pools[key] = (weakref.ref(pool, lambda _: self._retire(key)), limits, row)
 
-    def queue_entered(self) -> float:
-        """This thread starts to wait for a connection to come back; returns the time."""
+    @harmless
+    def pool_retired(self, pool: Any) -> None:
+        """Another pool takes over from *pool*, which opens no more connections."""
+        self._retire(id(pool))
+
+    @contextmanager
+    def disposing(self) -> Iterator[None]:
+        """What this thread closes meanwhile, it closes because a pool is disposed of."""
+        self._mine.disposing = True
+        try:
+            yield
+        finally:
+            self._mine.disposing = False
+
+    @property
+    def is_disposing(self) -> bool:
+        """Whether this thread disposes of a pool."""
+        return self._mine.disposing
+
+    def _retire(self, key: int) -> None:
+        _, _, row = self._pools.pop(key, (None, None, None))
+        if row is not None:
+            self._cells.pools.clear(row)
+
+    # Asking for a connection
+
+    @harmless
+    def refused(self, asked: float, outcome: int) -> None:
+        """Whoever asked at *asked* got no connection."""
+        mine = self._mine
+        self._waited(mine, outcome)
+        _observe(mine.row, WAIT + outcome * HISTOGRAM, monotonic() - asked)
+
+    @harmless
+    def waiting(self) -> None:
+        """This thread is about to block until a connection comes back, perhaps once more."""
+        mine = self._mine
+        if mine.waiting is None:
+            waiter = self._cells.waiters.take()
+            waiter[layout.WAITING_SINCE] = monotonic()
+            self._waiting.add(id(waiter))
+            mine.waiting = waiter
+
+    def _waited(self, mine: _Mine, outcome: int) -> None:
+        waiter = mine.waiting
+        if waiter is None:
+            return
+        mine.waiting = None
         now = monotonic()
-        self._cells.row()[WAITING_SINCE] = now
-        return now
+        seconds = now - waiter[layout.WAITING_SINCE]
+        _observe(mine.row, layout.QUEUE_WAIT + outcome * HISTOGRAM, seconds)
+        _peak(mine.row, layout.PENDING_PEAK, now, len(self._waiting))
+        _peak(mine.row, layout.WAIT_PEAK, now, min(int(seconds * 1000), layout.PEAK_RANGE - 1))
+        self._waiting.discard(id(waiter))
+        self._cells.waiters.clear(waiter)
 
-    def queue_left(self, entered: float) -> None:
-        """This thread, which began to wait at *entered*, waits no longer."""
-        row = self._cells.row()
-        row[WAITING_SINCE] = 0.0
-        _observe(row, QUEUE_WAIT, monotonic() - entered)
+    # Connections
 
-    def connected(self, seconds: float) -> None:
-        """The driver made a connection in *seconds*."""
-        row = self._cells.row()
-        row[CONNECTS] += 1.0
-        _observe(row, CREATE, seconds)
+    def taken(self, record: Any) -> None:
+        """*record* leaves the queue of idle ones, and this thread waits no longer."""
+        try:
+            # Without a connection, it is only a place: what it had was closed, or is detached.
+            if record.dbapi_connection is not None:
+                record.measured.row[STATE] = TAKEN
+            if self._waiting:
+                self._waited(self._mine, layout.OK)
+        except Exception:
+            self.fault()
 
-    def connect_failed(self, seconds: float) -> None:
-        """The driver gave up making a connection after *seconds*."""
-        row = self._cells.row()
-        row[CONNECT_ERRORS] += 1.0
-        _observe(row, CREATE, seconds)
+    @harmless
+    def slot_granted(self, beyond_size: bool) -> None:
+        """This thread may open a connection, one within the pool's size or one beyond."""
+        self._mine.beyond_size = beyond_size
 
-    def opened(self) -> None:
-        """The pool has one connection more."""
-        self._cells.row()[OPEN] += 1.0
+    @harmless
+    def constructing(self, record: Any, leak_after: float | None) -> None:
+        """This thread begins to open a connection for *record*."""
+        record.measured = tracked = Tracked(leak_after)
+        self._waited(self._mine, layout.OK)
+        tracked.row = self._cells.connections.take()
+        tracked.row[STATE] = layout.CONSTRUCTING
 
-    def overflowed(self) -> None:
-        """The pool opens a connection beyond its size."""
-        self._cells.row()[OVERFLOWS] += 1.0
+    @harmless
+    def construct_failed(self, record: Any, began: float, error: BaseException) -> None:
+        """The connection that was begun at *began* was not to be had."""
+        mine = self._mine
+        _observe(mine.row, layout.CREATE + layout.ERROR * HISTOGRAM, monotonic() - began)
+        mine.row[layout.FAILURES + failure_reason(error)] += 1.0
+        mine.beyond_size = False
+        self._gone(tracked_by(record))
 
-    def closed(self) -> None:
-        """The pool has one connection less."""
-        row = self._cells.row()
-        row[OPEN] -= 1.0
-        row[CLOSES] += 1.0
+    @harmless
+    def opened(self, connection: Any, record: Any, began: float) -> None:
+        """The *connection* of *record*, begun at *began*, is open, and this thread's."""
+        mine, tracked = self._mine, tracked_by(record)
+        _observe(mine.row, layout.CREATE, monotonic() - began)
+        if mine.beyond_size:
+            mine.row[layout.OVERFLOWS] += 1.0
+            mine.beyond_size = False
+        key = id(connection)
+        self.tracked[key] = tracked
+        vanished = partial(self._vanished, key)
+        try:
+            tracked.reference = weakref.ref(connection, vanished)
+        except TypeError:  # a connection of C, such as sqlite3's; its record ends with it
+            tracked.reference = weakref.ref(record, vanished)
+        tracked.row[STATE] = TAKEN
 
-    def borrowed(self) -> None:
-        """A connection is in use."""
-        self._cells.row()[USED] += 1.0
+    def borrowed(self, connection: Any, asked: float, holder: Callable[[], str | None]) -> None:
+        """Who asked at *asked* has a *connection* of the pool; *holder* tells their name
+        and does not raise."""
+        try:
+            now = monotonic()
+            name = holder()
+            try:
+                index = self._names[name]
+            except KeyError:
+                index = self._cells.name(str(name))
+            tracked: Tracked = connection._connection_record.measured
+            if index != tracked.holder:
+                tracked.row[HOLDER] = tracked.holder = index
+            tracked.row[STATE] = tracked.borrowed_at = now
+            self.leased.add(tracked)
+            row = self._mine.row
+            seconds = now - asked
+            row[WAIT + bisect_left(BOUNDS, seconds)] += 1.0
+            row[WAIT_SUM] += seconds
+        except Exception:
+            self.fault()
 
-    def returned(self, seconds: float) -> None:
-        """A connection is in use no longer, after *seconds*."""
-        row = self._cells.row()
-        row[USED] -= 1.0
-        _observe(row, USE, seconds)
+    @harmless
+    def borrowed_here(self, connection: Any, stack: list[str]) -> None:
+        """Keep where *connection* was borrowed."""
+        tracked_by(connection._connection_record).stack = "".join(stack[:-1])
+
+    def returned(self, _: Any, record: Any) -> None:
+        """The connection of *record* is back, or lost to its holder."""
+        try:
+            tracked: Tracked = record.measured
+            borrowed_at = tracked.borrowed_at
+            if not borrowed_at:
+                return
+            now = monotonic()
+            seconds = now - borrowed_at
+            tracked.borrowed_at = 0.0
+            tracked.row[STATE] = IDLE
+            row = self._mine.row
+            holder = tracked.holder
+            row[USE + bisect_left(BOUNDS, seconds)] += 1.0
+            row[HOLDER_USES + holder] += 1.0
+            row[HOLDER_SECONDS + holder] += seconds
+            # Enough for the peak: any level was either left by a return, or is there still.
+            leased = self.leased
+            used = len(leased)
+            if used > self._peak_used or now >= self._peak_until:
+                self._used_peak(row, now, used)
+            leased.discard(tracked)
+        except Exception:
+            self.fault()
+
+    def _used_peak(self, row: Row, now: float, used: int) -> None:
+        _peak(row, layout.USED_PEAK, now, used)
+        # Other threads need not record the same again in this second. In this order, they may do
+        # so needlessly, but never leave out more.
+        self._peak_used = used
+        self._peak_until = int(now) + 1.0
+
+    @harmless
+    def detached(self, connection: Any, _: Any) -> None:
+        """*connection* is its holder's own from now on, and not the pool's."""
+        # By the connection: another thread may be opening one for the record already.
+        tracked = self.tracked[id(connection)]
+        self._used_peak(self._mine.row, monotonic(), len(self.leased))
+        self.leased.discard(tracked)
+        tracked.borrowed_at = 0.0
+        tracked.reason = layout.CLOSE_DETACH
+        tracked.row[STATE] = layout.DETACHED
+        if tracked.reference is not None and tracked.reference() is not connection:
+            tracked.reference = None  # to the record, which lives on
+
+    @harmless
+    def closed(self, connection: Any) -> None:
+        """*connection* is closed."""
+        self._closed(id(connection))
+
+    @harmless
+    def _vanished(self, key: int, reference: weakref.ref[Any]) -> None:
+        tracked = self.tracked.get(key)
+        if tracked is not None and tracked.reference is reference:
+            tracked.reason = layout.CLOSE_GARBAGE
+            self._closed(key)
+
+    def _closed(self, key: int) -> None:
+        tracked = self.tracked.pop(key, None)
+        if tracked is None:
+            return
+        self.leased.discard(tracked)
+        reason = layout.CLOSE_ERROR if tracked.reason == UNKNOWN else tracked.reason
+        self._mine.row[layout.CLOSES + reason] += 1.0
+        self._gone(tracked)
+
+    def _gone(self, tracked: Tracked) -> None:
+        row = tracked.row
+        tracked.let_go()
+        tracked.reference = None
+        if row is not _UNREAD:
+            self._cells.connections.clear(row)
+
+    # Else
+
+    @harmless
+    def pinged(self, seconds: float, alive: bool) -> None:
+        """A connection was tried before it was handed out."""
+        outcome = layout.OK if alive else layout.ERROR
+        _observe(self._mine.row, layout.PING + outcome * HISTOGRAM, seconds)
+
+    def borrowed_now(self) -> list[Tracked]:
+        """All connections that somebody holds now."""
+        return list(self.leased)
+
+    def holder_name(self, tracked: Tracked) -> str | None:
+        """Who borrowed a connection, where they have a name."""
+        return next((name for name, i in self._names.items() if i == tracked.holder), None)
+
+    @harmless
+    def leaked(self) -> None:
+        """A connection has been borrowed for longer than the leak threshold."""
+        self._mine.row[layout.LEAKS] += 1.0
+
+    def fault(self) -> None:
+        """Something here failed, and what it should have recorded is missing."""
+        with suppress(Exception):
+            self._mine.row[layout.FAULTS] += 1.0
+
+
+def tracked_by(record: Any) -> Tracked:
+    """The connection that a pool's *record* has, or had last."""
+    tracked: Tracked = record.measured
+    return tracked
 
 
 def recorder(pool: str) -> Recorder:
@@ -115,17 +455,35 @@ def recorder(pool: str) -> Recorder:
     return _recorders[pool]
 
 
+def recorders() -> list[Recorder]:
+    """All recorders of this process."""
+    return list(_recorders.values())
+
+
+def announce_worker() -> None:
+    """Publish this process's pools now, and not only once one of them is asked for a connection."""
+    for each in recorders():
+        each.attach()
+
+
 def _observe(row: Row, histogram: int, seconds: float) -> None:
     row[histogram + bisect_left(BOUNDS, seconds)] += 1.0
-    row[histogram + _SUM] += seconds
+    row[histogram + SUM] += seconds
 
 
-def _attach_after_fork() -> None:
-    for each in _recorders.values():
-        each.attach()
+def _peak(row: Row, first: int, now: float, value: int) -> None:
+    second = int(now)
+    cell = first + second % layout.PEAK_CELLS
+    code = float(second * layout.PEAK_RANGE + value)
+    if row[cell] < code:
+        row[cell] = code
+
+
+def _detach_after_fork() -> None:
+    for each in recorders():
+        each.detach()
 
 
 _recorders: dict[str, Recorder] = {}
 
-# Registered after the slots' own hook, and run after it: the child takes a slot of its own.
-os.register_at_fork(after_in_child=_attach_after_fork)
+os.register_at_fork(after_in_child=_detach_after_fork)

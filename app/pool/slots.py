@@ -43,7 +43,7 @@ def worker_slot() -> int:
     global _lock
     for slot in count():
         _lock = _open(metrics_directory(), slot)
-        if _try(_lock, fcntl.LOCK_EX):
+        if _claim(_lock):
             os.pwrite(_lock, _TENURE.pack(monotonic()), 0)
             return slot
         os.close(_lock)
@@ -72,6 +72,15 @@ _lock = -1
 
 def _open(directory: Path, slot: int) -> int:
     return os.open(directory / f"{slot}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+
+
+def _claim(handle: int) -> bool:
+    while not _try(handle, fcntl.LOCK_EX):
+        # An owner refuses a shared lock as well; a reader, who asks for the tenure, does not.
+        if not _try(handle, fcntl.LOCK_SH):
+            return False
+        fcntl.flock(handle, fcntl.LOCK_UN)
+    return True
 
 
 def _try(handle: int, lock: int) -> bool:

@@ -31,7 +31,7 @@ def engine(name: str, tmp_path: Path) -> Iterator[Engine]:
 
 @pytest.fixture
 def read(name: str) -> Reading:
-    """``read(metric, **labels)``: the exported value, 0 where there is none."""
+    """``read(metric, **labels)``: the sum of what is exported with these labels."""
     return reader(name)
 
 
@@ -51,8 +51,13 @@ def reader(name: str, directory: Path | None = None) -> Reading:
     registry.register(PoolCollector(directory))
 
     def read(metric: str, worker: int = 0, **labels: str) -> float:
-        names = {"db_client_connection_pool_name": name, "worker": str(worker)}
-        return registry.get_sample_value(metric, names | labels) or 0.0
+        wanted = {"db_client_connection_pool_name": name, "worker": str(worker), **labels}
+        samples = (sample for family in registry.collect() for sample in family.samples)
+        return sum(
+            sample.value
+            for sample in samples
+            if sample.name == metric and wanted.items() <= sample.labels.items()
+        )
 
     return read
 
