@@ -32,9 +32,13 @@ class NaiveMetrics:
         pool_class = type("NaiveQueuePool", (QueuePool,), {"_queue_class": self._queue_class()})
         event.listen(pool_class, "connect", lambda *_: self._idle.inc())
         event.listen(pool_class, "close", lambda *_: self._idle.dec())
-        event.listen(pool_class, "checkout", lambda *_: (self._used.inc(), self._idle.dec()))
-        event.listen(pool_class, "checkin", lambda *_: (self._used.dec(), self._idle.inc()))
+        event.listen(pool_class, "checkout", lambda *_: self._move(1))
+        event.listen(pool_class, "checkin", lambda *_: self._move(-1))
         return pool_class
+
+    def _move(self, step: int) -> None:
+        self._used.inc(step)
+        self._idle.dec(step)
 
     def _queue_class(self) -> type[Queue[Any]]:
         waits, timeouts = self._waits, self._timeouts

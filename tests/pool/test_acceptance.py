@@ -17,11 +17,11 @@ import gc
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from threading import Event
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 from sqlalchemy import Engine, event
@@ -92,7 +92,7 @@ def outage_of_a_hundred_connects(metrics: Metrics, dbapi: Recording) -> None:
     engine = dbapi.engine(metrics.pool_class(), pool_pre_ping=True)
     engine.connect().close()
     dbapi.refuse()
-    engine.dialect.do_ping = _dead  # type: ignore[method-assign]
+    setattr(engine.dialect, "do_ping", _dead)  # noqa: B010 - mypy
     for _ in range(100):
         with pytest.raises(OperationalError):
             engine.connect()
@@ -190,7 +190,7 @@ def stalled_by_a_failed_connect(metrics: Metrics, dbapi: Recording) -> None:
     engine = dbapi.engine(metrics.pool_class(), pool_size=2, max_overflow=0)
     with ThreadPoolExecutor(8) as threads:
         connecting = [threads.submit(engine.raw_connection) for _ in range(2)]
-        eventually(lambda: engine.pool.overflow() == 0)
+        eventually(lambda: _pool(engine).overflow() == 0)
         waiting = [threads.submit(engine.raw_connection) for _ in range(6)]
         eventually(lambda: _blocked(engine) == 6)
         dbapi.before = fail
@@ -204,10 +204,16 @@ def stalled_by_a_failed_connect(metrics: Metrics, dbapi: Recording) -> None:
 
 def _blocked(engine: Engine) -> int:
     """Threads that are physically blocked on the pool's queue."""
-    return len(engine.pool._pool.not_empty._waiters)  # type: ignore[attr-defined]
+    queue: Any = _pool(engine)._pool
+    return len(queue.not_empty._waiters)
 
 
-def _how_many(futures: list[Future[object]], kind: type[Exception]) -> int:
+def _pool(engine: Engine) -> QueuePool:
+    assert isinstance(engine.pool, QueuePool)
+    return engine.pool
+
+
+def _how_many(futures: Sequence[Future[Any]], kind: type[Exception]) -> int:
     return sum(isinstance(future.exception(), kind) for future in futures)
 
 
@@ -282,9 +288,9 @@ for pid in workers[1:]:
 
 
 @pytest.fixture
-def multiprocess(tmp_path: Path) -> Iterator[dict[str, str]]:
+def multiprocess(tmp_path: Path) -> dict[str, str]:
     """The environment in which prometheus_client works across processes."""
-    yield {
+    return {
         "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
         "SQLALCHEMY_POOL_METRICS_DIR": str(tmp_path),
     }
