@@ -14,12 +14,14 @@ from app.clinic import seed
 from app.clinic.idempotency import forget_keys
 from app.clinic.models import Patient
 from app.database import db
+from app.pool_commands import pool
 
 
 def init_app(app: Flask) -> None:
     """Add the commands to *app*."""
     app.cli.add_command(fill_with_sample_data)
     app.cli.add_command(forget_old_keys)
+    app.cli.add_command(pool)
 
 
 @click.command("seed")
