@@ -65,15 +65,11 @@ class PoolWalk(RuleBasedStateMachine):
         self.leaked: list[Any] = []
         self.waiting: list[Future[PoolProxiedConnection]] = []
         self.timeouts = 0
-        self.before = self.read().stored.totals if self.workers() else None
+        self.before = self.workers()[0].stored.totals if self.workers() else None
 
     def workers(self) -> list[Worker]:
         view = only(POOL, metrics_directory(), self.view)
         return [worker for worker in PoolCollector(view).workers() if worker.stored.slot == 0]
-
-    def read(self) -> Worker:
-        (worker,) = self.workers()
-        return worker
 
     def in_thread(self, number: int, work: Any, *arguments: Any) -> Any:
         return self.threads[number % THREADS].submit(work, *arguments).result(30)
@@ -97,6 +93,14 @@ class PoolWalk(RuleBasedStateMachine):
     def check_out(self, thread: int) -> None:
         with suppress(OSError):  # where the database is away
             self.held.append(self.in_thread(thread, self.engine.raw_connection))
+
+    @precondition(lambda self: not self.waiting)
+    @rule()
+    def fill(self) -> None:
+        """Check out all that there is."""
+        self.dbapi.accept()
+        while not self.exhausted:
+            self.check_out(0)
 
     @precondition(lambda self: self.held)
     @rule(which=index, thread=index)
@@ -225,9 +229,12 @@ class PoolWalk(RuleBasedStateMachine):
 
     @invariant()
     def metrics_equal_the_truth(self) -> None:
-        if not self.workers():
-            return
-        worker = self.read()
+        workers = self.workers()
+        if workers:
+            self.check_gauges(workers[0])
+            self.check_counters(workers[0].stored.totals)
+
+    def check_gauges(self, worker: Worker) -> None:
         held = [one for one in self.held if one.dbapi_connection is not None]
         used = len(held) + len(self.detached) + len(self.leaked)
         assert worker.used == used, (worker.stored.connections, used, self.dbapi.open)
@@ -236,10 +243,8 @@ class PoolWalk(RuleBasedStateMachine):
         assert worker.limit == SIZE + MAX_OVERFLOW
         assert len(worker.stored.waiters) == self.blocked == len(self.waiting)
         assert len(worker.leases) == used - len(self.detached)
-        self.counters_equal_the_truth()
 
-    def counters_equal_the_truth(self) -> None:
-        totals = self.read().stored.totals
+    def check_counters(self, totals: list[float]) -> None:
         before = self.before or [0.0] * len(totals)
         since = [now - then for now, then in zip(totals, before, strict=True)]
         timed_out = WAIT + TIMEOUT * HISTOGRAM

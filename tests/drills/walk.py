@@ -1,0 +1,57 @@
+"""Ten thousand walks through the life of a pool: after each step, the metrics equal the truth."""
+
+from __future__ import annotations
+
+from collections import Counter
+from time import monotonic
+
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+from sqlalchemy import __version__ as sqlalchemy_version
+
+from app.pool.collector import Worker
+from tests.drills import record
+from tests.pool.walk import PoolWalk
+
+EXAMPLES = 10_000
+STEPS = 30
+
+seen: Counter[str] = Counter()
+
+
+class CountedWalk(PoolWalk):
+    """A walk that tells what it came through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        seen["walks"] += 1
+
+    def check_gauges(self, worker: Worker) -> None:
+        """Compare, and count in what states there was something to compare."""
+        super().check_gauges(worker)
+        seen["comparisons"] += 1
+        seen["with threads waiting"] += bool(self.waiting)
+        seen["with the pool exhausted"] += self.exhausted
+        seen["with detached connections"] += bool(self.detached)
+        seen["with leaked connections"] += bool(self.leaked)
+
+
+def main() -> None:
+    """Walk, and record."""
+    began = monotonic()
+    run_state_machine_as_test(
+        CountedWalk,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    findings = dict(seen) | {"seconds": round(monotonic() - began)}
+    record("walk", seen["walks"] >= EXAMPLES, f"sqlite, SQLAlchemy {sqlalchemy_version}", findings)
+
+
+if __name__ == "__main__":
+    main()
