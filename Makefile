@@ -16,7 +16,7 @@ demo: .venv/.runtime ## A private database, the app, a traffic spike, and the re
 	@$(python) -m loadtest.lab.demo
 
 .PHONY: test
-test: .venv/.tools ## Lint, types, architecture, unit and integration tests (up to 6 minutes)
+test: .venv/.tools .venv/.sqlalchemy20 ## Lint, types, architecture, unit and integration tests (up to 6 minutes)
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
@@ -24,6 +24,8 @@ test: .venv/.tools ## Lint, types, architecture, unit and integration tests (up 
 	$(python) -m app.reference --check
 	$(python) -m monitoring.grafana.generate --check
 	$(python) -m pytest --ignore=tests/stack --ignore=tests/drills
+	PYTHONPATH=.venv/sqlalchemy20 $(python) -c 'import sqlalchemy as s; assert s.__version__ < "2.1"; print(s.__version__)'
+	PYTHONPATH=.venv/sqlalchemy20 $(python) -m pytest tests/pool
 
 .PHONY: test-stack
 test-stack: .venv/.tools ## The containers for real: one spike, one outage (up to 12 minutes)
@@ -50,6 +52,7 @@ lock: .venv/.python ## Compile the lock files from pyproject.toml
 	$(call compile,pyproject.toml -o requirements.txt)
 	$(call compile,--group loadtest -c requirements.txt -o requirements-loadtest.txt)
 	$(call compile,pyproject.toml --group loadtest --group dev -o requirements-dev.txt)
+	$(call compile,--group sqlalchemy20 -o requirements-sqlalchemy20.txt)
 
 compile = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	--python-version 3.11 --custom-compile-command 'make lock' $(1)
@@ -77,6 +80,11 @@ clean: ## Remove what these commands made here
 	@command -v chromium >/dev/null || { $(call apt,chromium); } || \
 		echo "Chromium is missing: the browser tests will be skipped."
 	@touch $@ .venv/.runtime
+
+# Before the environment's own SQLAlchemy on the path, not in its place.
+.venv/.sqlalchemy20: requirements-sqlalchemy20.txt | .venv/.python
+	@$(python) -m pip install --quiet --require-hashes --no-deps --upgrade --target .venv/sqlalchemy20 -r $<
+	@touch $@
 
 apt = admin=$$([ $$(id -u) = 0 ] || echo sudo -n); \
 	if command -v apt-get >/dev/null && $$admin true 2>/dev/null; then \
