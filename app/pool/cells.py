@@ -203,8 +203,10 @@ def stored(directory: Path) -> Iterator[Stored]:
 
 
 def _has_layout(data: bytes) -> bool:
+    if len(data) < layout.HEADER * 8:
+        return False
     header = memoryview(data[: layout.HEADER * 8]).cast("d")
-    return len(header) == layout.HEADER and header[layout.LAYOUT] == layout.LAYOUT_ID
+    return header[layout.LAYOUT] == layout.LAYOUT_ID
 
 
 def _used_rows(cells: Row) -> int:

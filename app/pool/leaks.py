@@ -42,7 +42,10 @@ class _Watch(Thread):
     def run(self) -> None:
         while not self.stop.wait(self.interval):
             for counts in recorders():
-                report_leaks(counts)
+                try:
+                    report_leaks(counts)
+                except Exception:
+                    counts.fault()
 
 
 def report_leaks(counts: Recorder) -> None:

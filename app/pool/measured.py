@@ -9,7 +9,6 @@ waiting for it. SQLAlchemy 2.0 and 2.1.
 
 from __future__ import annotations
 
-import time
 import traceback
 from collections.abc import Callable
 from time import monotonic
@@ -17,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DisconnectionError, InvalidatePoolError
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 from sqlalchemy.util.queue import Queue
@@ -25,7 +24,7 @@ from sqlalchemy.util.queue import Queue
 from . import layout, leaks
 from .holders import current_holder
 from .ping import timed_ping
-from .recorder import UNKNOWN, Limits, Recorder, Tracked, recorder, tracked_by
+from .recorder import Limits, Recorder, recorder
 from .waiting import WatchedCondition
 
 Holder = Callable[[], "str | None"]
@@ -115,8 +114,11 @@ class MeasuredQueuePool(QueuePool):
 
     def dispose(self) -> None:
         """Close all idle connections, as ``QueuePool.dispose`` does."""
-        with self._counts.disposing():
+        self._counts.disposing(True)
+        try:
             super().dispose()
+        finally:
+            self._counts.disposing(False)
 
     def _limits(self) -> Limits:
         return Limits(self.size(), self._max_overflow, self.timeout(), self._leak_threshold)
@@ -187,44 +189,7 @@ def _either(holder: Holder, counts: Recorder) -> Holder:
 def _hook(pool_class: type[MeasuredQueuePool]) -> None:
     """Follow by the pool's events who holds a connection, and why one is closed next."""
     counts = pool_class._counts
-
-    def invalidate(
-        _: DBAPIConnection, record: ConnectionPoolEntry, error: BaseException | None
-    ) -> None:
-        tracked_by(record).reason = _invalidation(error)
-
-    def close(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
-        counts.returned(connection, record)
-        tracked = tracked_by(record)
-        if counts.is_disposing:
-            tracked.reason = layout.CLOSE_DISPOSE
-        elif tracked.reason == UNKNOWN:
-            tracked.reason = _reason(tracked, record)
-
     event.listen(pool_class, "checkin", counts.returned)
     event.listen(pool_class, "detach", counts.detached)
-    event.listen(pool_class, "invalidate", invalidate)
-    event.listen(pool_class, "close", close)
-
-
-def _invalidation(error: BaseException | None) -> int:
-    if isinstance(error, InvalidatePoolError):
-        return layout.CLOSE_PRE_PING
-    if error is None or isinstance(error, DisconnectionError):
-        return layout.CLOSE_INVALIDATE
-    return layout.CLOSE_ERROR
-
-
-def _reason(tracked: Tracked, record: Any) -> int:
-    """Why the pool closes a connection that was returned: the queue was full, or it has been taken
-    from there again and one of the pool's own three questions says to replace it."""
-    if tracked.row[layout.STATE] == layout.IDLE:
-        return layout.CLOSE_OVERFLOW
-    pool = record._ConnectionRecord__pool
-    if -1 < pool._recycle < time.time() - record.starttime:
-        return layout.CLOSE_RECYCLE
-    if pool._invalidate_time > record.starttime:
-        return layout.CLOSE_INVALIDATE
-    if record._soft_invalidate_time > record.starttime:
-        return layout.CLOSE_SOFT_INVALIDATE
-    return layout.CLOSE_ERROR
+    event.listen(pool_class, "invalidate", counts.invalidated)
+    event.listen(pool_class, "close", counts.closing)

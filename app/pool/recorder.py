@@ -11,14 +11,14 @@ import os
 import threading
 import weakref
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial, wraps
 from time import monotonic
 from typing import Any, Concatenate, Final, ParamSpec
 
-from . import layout
+from . import closing, layout
 from .cells import Cells, Row, ThreadTable, unread
 from .failures import failure_reason
 from .layout import (
@@ -212,19 +212,10 @@ class Recorder:
         """Another pool takes over from *pool*, which opens no more connections."""
         self._retire(id(pool))
 
-    @contextmanager
-    def disposing(self) -> Iterator[None]:
-        """What this thread closes meanwhile, it closes because a pool is disposed of."""
-        self._mine.disposing = True
-        try:
-            yield
-        finally:
-            self._mine.disposing = False
-
-    @property
-    def is_disposing(self) -> bool:
-        """Whether this thread disposes of a pool."""
-        return self._mine.disposing
+    @harmless
+    def disposing(self, begins: bool) -> None:
+        """What this thread closes until it ends, it closes because a pool is disposed of."""
+        self._mine.disposing = begins
 
     def _retire(self, key: int) -> None:
         _, _, row = self._pools.pop(key, (None, None, None))
@@ -386,6 +377,22 @@ class Recorder:
         tracked.row[STATE] = layout.DETACHED
         if tracked.reference is not None and tracked.reference() is not connection:
             tracked.reference = None  # to the record, which lives on
+
+    @harmless
+    def invalidated(self, _: Any, record: Any, error: BaseException | None) -> None:
+        """The connection of *record* closes next, perhaps because of an *error*."""
+        tracked_by(record).reason = closing.invalidation(error)
+
+    @harmless
+    def closing(self, connection: Any, record: Any) -> None:
+        """The pool closes the *connection* of *record*."""
+        tracked = tracked_by(record)
+        full = tracked.row[STATE] == IDLE  # returned, and not taken from the queue since
+        self.returned(connection, record)
+        if self._mine.disposing:
+            tracked.reason = layout.CLOSE_DISPOSE
+        elif tracked.reason == UNKNOWN:
+            tracked.reason = layout.CLOSE_OVERFLOW if full else closing.replacement(record)
 
     @harmless
     def closed(self, connection: Any) -> None:
