@@ -11,9 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from time import monotonic
 
+import pytest
+
 from loadtest.lab.application import Application
 from loadtest.lab.database import PrivateDatabase
-from tests.server.conftest import OVERFLOW, SIZE, THREADS, WORKERS, Scrape
+from tests.server.conftest import OVERFLOW, SETTINGS, SIZE, THREADS, WORKERS, Scrape
 from tests.sql import query
 from tests.waiting import eventually
 
@@ -76,6 +78,16 @@ def test_answers_while_every_thread_waits(
     assert scrape.total(COUNT) == processlist(database)
 
 
+def test_application_is_blind_meanwhile(database: PrivateDatabase) -> None:
+    """What is answered by the application's own threads, as metrics often are, is not, now."""
+    alone = Application.running(database, **{**SETTINGS, "CLINIC_WORKERS": "1"})
+    with alone as application, every_thread_busy(application, 1.0):
+        eventually(lambda: busy_threads(application) == THREADS)
+        with pytest.raises(TimeoutError):
+            urllib.request.urlopen(application.url + "/livez", timeout=0.2)
+        assert busy_threads(application) == THREADS
+
+
 def test_killed_worker_is_replaced_and_its_counters_stay(application: Application) -> None:
     eventually(lambda: get(application, "/readyz") == 200)
     connects = Scrape(application).total("sqlalchemy_pool_connects_total", outcome="ok")
@@ -88,6 +100,11 @@ def test_killed_worker_is_replaced_and_its_counters_stay(application: Applicatio
     assert scrape.total("sqlalchemy_pool_connects_total", outcome="ok") >= connects
     assert scrape.total(COUNT, db_client_connection_state="used") == 0
     assert {s.labels["worker"] for s in scrape.families[COUNT].samples} == {"0", "1"}
+
+
+def busy_threads(application: Application) -> float:
+    scrape = Scrape(application)
+    return scrape.total(COUNT, db_client_connection_state="used") + scrape.total(PENDING)
 
 
 def workers(application: Application) -> list[int]:
