@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.pool.walk import PoolWalk
+
+
+@pytest.fixture(autouse=True)
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
+    """What is captured of the log keeps the connections alive that it names."""
+    caplog.set_level(logging.WARNING, "app.pool.measured")
+
 
 TestWalk = PoolWalk.TestCase
 TestWalk.settings = settings(

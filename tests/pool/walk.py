@@ -286,7 +286,8 @@ class PoolWalk(RuleBasedStateMachine):
             self.return_all()
         for threads in (*self.threads, self.waiters):
             threads.shutdown()
-        self.detached.clear()
+        while self.detached:
+            self.detached.pop().close()
         self.leaked.clear()
         self.engine.dispose()
         del self.engine
