@@ -5,7 +5,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
 python := .venv/bin/python
-DRILLS := million steady walk outage
+DRILLS := million steady walk outage overhead
 
 .PHONY: help
 help: ## List the commands
@@ -38,6 +38,8 @@ drills: $(DRILLS:%=drill-%) ## Everything that takes longer; results go to docs/
 $(DRILLS:%=drill-%): drill-%: .venv/.tools
 	$(python) -m tests.drills.$*
 
+drill-overhead: .venv/.benchmarks
+
 .PHONY: docs
 docs: .venv/.tools ## Regenerate the reference pages in docs/
 	$(python) -m app.reference
@@ -53,6 +55,7 @@ lock: .venv/.python ## Compile the lock files from pyproject.toml
 	$(call compile,--group loadtest -c requirements.txt -o requirements-loadtest.txt)
 	$(call compile,pyproject.toml --group loadtest --group dev -o requirements-dev.txt)
 	$(call compile,--group sqlalchemy20 -o requirements-sqlalchemy20.txt)
+	$(call compile,--group benchmark -c requirements-dev.txt -o requirements-benchmark.txt)
 
 compile = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	--python-version 3.11 --custom-compile-command 'make lock' $(1)
@@ -84,6 +87,10 @@ clean: ## Remove what these commands made here
 # Before the environment's own SQLAlchemy on the path, not in its place.
 .venv/.sqlalchemy20: requirements-sqlalchemy20.txt | .venv/.python
 	@$(python) -m pip install --quiet --require-hashes --no-deps --upgrade --target .venv/sqlalchemy20 -r $<
+	@touch $@
+
+.venv/.benchmarks: requirements-benchmark.txt | .venv/.python
+	@$(python) -m pip install --quiet --require-hashes --no-deps -r $<
 	@touch $@
 
 apt = admin=$$([ $$(id -u) = 0 ] || echo sudo -n); \
