@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import layout
-
-if TYPE_CHECKING:
-    from .collector import Worker
+from .worker import Worker
 
 POOL = "db_client_connection_pool_name"
 STATE = "db_client_connection_state"

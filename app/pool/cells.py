@@ -24,12 +24,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import cast
 from urllib.parse import quote, unquote
 
 from . import layout
-
-Row: TypeAlias = "memoryview[float]"
+from .layout import Row
 
 
 class Table:

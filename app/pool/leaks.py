@@ -8,7 +8,8 @@ from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Final
 
-from .recorder import Recorder, Tracked, recorders
+from .recorder import Recorder, recorders
+from .tracked import Tracked
 
 LOOK_EVERY: Final = 0.25  # of the threshold
 

@@ -24,7 +24,8 @@ from sqlalchemy.util.queue import Queue
 from . import layout, leaks
 from .holders import current_holder
 from .ping import timed_ping
-from .recorder import Limits, Recorder, recorder
+from .recorder import Recorder, recorder
+from .tracked import Limits
 from .waiting import WatchedCondition
 
 Holder = Callable[[], "str | None"]

@@ -13,13 +13,12 @@ import weakref
 from bisect import bisect_left
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial, wraps
 from time import monotonic
 from typing import Any, Concatenate, Final, ParamSpec
 
 from . import closing, layout
-from .cells import Cells, Row, ThreadTable, unread
+from .cells import Cells
 from .failures import failure_reason
 from .layout import (
     BOUNDS,
@@ -33,104 +32,17 @@ from .layout import (
     TAKEN,
     USE,
     WAIT,
+    Row,
 )
 from .slots import metrics_directory, tenure, worker_slot
+from .threads import Mine, observe, peak
+from .tracked import UNKNOWN, UNREAD, Limits, Tracked, tracked_by
 
 P = ParamSpec("P")
 
 log = logging.getLogger(__name__)
 
-UNKNOWN: Final = -1  # no reason known yet why a connection may close next
-_UNREAD: Final = unread(layout.CONNECTIONS.width)
 WAIT_SUM: Final = WAIT + SUM
-
-
-class Tracked:
-    """One DBAPI connection, from the attempt to open it until it is gone.
-
-    Attributes:
-        row: its cells; some that nobody reads once it is gone or belongs to a parent process.
-        borrowed_at: when it was borrowed; 0 while it is not.
-        holder: the index of who borrowed it.
-        reason: why it closes, where that is known before.
-        reference: weak, to the connection; what calls back when it is garbage.
-        leak_after: seconds after which it may be a leak.
-        stack: where it was borrowed, where that is asked for.
-        reported: the ``borrowed_at`` for which a leak was reported.
-    """
-
-    __slots__ = (
-        "borrowed_at",
-        "holder",
-        "leak_after",
-        "reason",
-        "reference",
-        "reported",
-        "row",
-        "stack",
-    )
-
-    def __init__(self, leak_after: float | None = None) -> None:
-        self.row: Row = _UNREAD
-        self.borrowed_at = 0.0
-        self.holder = 0
-        self.reason = UNKNOWN
-        self.reference: weakref.ref[Any] | None = None
-        self.leak_after = leak_after
-        self.stack: str | None = None
-        self.reported = 0.0
-
-    def let_go(self) -> None:
-        """Record nothing more of this connection."""
-        self.row = _UNREAD
-        self.borrowed_at = 0.0
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one pool is allowed: see ``QueuePool``.
-
-    Attributes:
-        size: connections that it keeps.
-        max_overflow: connections that it may open beyond; -1 for any number.
-        timeout: longest wait for a connection, seconds.
-        leak_threshold: a connection borrowed for longer may be a leak, seconds; None: never.
-    """
-
-    size: int
-    max_overflow: int
-    timeout: float
-    leak_threshold: float | None = None
-
-    def write(self, row: Row) -> None:
-        """Fill a row of the table of pools."""
-        row[layout.SIZE] = self.size
-        row[layout.MAX_OVERFLOW] = self.max_overflow
-        row[layout.PATIENCE] = self.timeout
-        row[layout.LEAK_THRESHOLD] = self.leak_threshold or 0.0
-        row[layout.IN_USE] = 1.0
-
-
-class _Mine(threading.local):
-    """What belongs to the calling thread: its row, and whether it waits or disposes of a pool."""
-
-    def __init__(self, threads: ThreadTable) -> None:
-        self.row = threads.take()
-        self.lease = _RowLease(threads, self.row)
-        self.waiting: Row | None = None
-        self.beyond_size = False
-        self.disposing = False
-
-
-class _RowLease:
-    """Gives a thread's row back when the thread ends, for the next thread to go on with."""
-
-    def __init__(self, threads: ThreadTable, row: Row) -> None:
-        self._threads = threads
-        self._row = row
-
-    def __del__(self) -> None:
-        self._threads.give_back(self._row)
 
 
 def harmless(
@@ -190,7 +102,7 @@ class Recorder:
         self._names = cells.names
         self._peak_used = 0
         self._peak_until = 0.0
-        self._mine = _Mine(cells.threads)
+        self._mine = Mine(cells.threads)
         self._waiting: set[int] = set()
         for key, (reference, limits, _) in list(self._pools.items()):
             row = cells.pools.take()
@@ -229,7 +141,7 @@ class Recorder:
         """Whoever asked at *asked* got no connection."""
         mine = self._mine
         self._waited(mine, outcome)
-        _observe(mine.row, WAIT + outcome * HISTOGRAM, monotonic() - asked)
+        observe(mine.row, WAIT + outcome * HISTOGRAM, monotonic() - asked)
 
     @harmless
     def waiting(self) -> None:
@@ -241,16 +153,16 @@ class Recorder:
             self._waiting.add(id(waiter))
             mine.waiting = waiter
 
-    def _waited(self, mine: _Mine, outcome: int) -> None:
+    def _waited(self, mine: Mine, outcome: int) -> None:
         waiter = mine.waiting
         if waiter is None:
             return
         mine.waiting = None
         now = monotonic()
         seconds = now - waiter[layout.WAITING_SINCE]
-        _observe(mine.row, layout.QUEUE_WAIT + outcome * HISTOGRAM, seconds)
-        _peak(mine.row, layout.PENDING_PEAK, now, len(self._waiting))
-        _peak(mine.row, layout.WAIT_PEAK, now, min(int(seconds * 1000), layout.PEAK_RANGE - 1))
+        observe(mine.row, layout.QUEUE_WAIT + outcome * HISTOGRAM, seconds)
+        peak(mine.row, layout.PENDING_PEAK, now, len(self._waiting))
+        peak(mine.row, layout.WAIT_PEAK, now, min(int(seconds * 1000), layout.PEAK_RANGE - 1))
         self._waiting.discard(id(waiter))
         self._cells.waiters.clear(waiter)
 
@@ -284,7 +196,7 @@ class Recorder:
     def construct_failed(self, record: Any, began: float, error: BaseException) -> None:
         """The connection that was begun at *began* was not to be had."""
         mine = self._mine
-        _observe(mine.row, layout.CREATE + layout.ERROR * HISTOGRAM, monotonic() - began)
+        observe(mine.row, layout.CREATE + layout.ERROR * HISTOGRAM, monotonic() - began)
         mine.row[layout.FAILURES + failure_reason(error)] += 1.0
         mine.beyond_size = False
         self._gone(tracked_by(record))
@@ -293,7 +205,7 @@ class Recorder:
     def opened(self, connection: Any, record: Any, began: float) -> None:
         """The *connection* of *record*, begun at *began*, is open, and this thread's."""
         mine, tracked = self._mine, tracked_by(record)
-        _observe(mine.row, layout.CREATE, monotonic() - began)
+        observe(mine.row, layout.CREATE, monotonic() - began)
         if mine.beyond_size:
             mine.row[layout.OVERFLOWS] += 1.0
             mine.beyond_size = False
@@ -359,7 +271,7 @@ class Recorder:
             self.fault()
 
     def _used_peak(self, row: Row, now: float, used: int) -> None:
-        _peak(row, layout.USED_PEAK, now, used)
+        peak(row, layout.USED_PEAK, now, used)
         # Other threads need not record the same again in this second. In this order, they may do
         # so needlessly, but never leave out more.
         self._peak_used = used
@@ -419,7 +331,7 @@ class Recorder:
         row = tracked.row
         tracked.let_go()
         tracked.reference = None
-        if row is not _UNREAD:
+        if row is not UNREAD:
             self._cells.connections.clear(row)
 
     # Else
@@ -428,7 +340,7 @@ class Recorder:
     def pinged(self, seconds: float, alive: bool) -> None:
         """A connection was tried before it was handed out."""
         outcome = layout.OK if alive else layout.ERROR
-        _observe(self._mine.row, layout.PING + outcome * HISTOGRAM, seconds)
+        observe(self._mine.row, layout.PING + outcome * HISTOGRAM, seconds)
 
     def borrowed_now(self) -> list[Tracked]:
         """All connections that somebody holds now."""
@@ -449,12 +361,6 @@ class Recorder:
             self._mine.row[layout.FAULTS] += 1.0
 
 
-def tracked_by(record: Any) -> Tracked:
-    """The connection that a pool's *record* has, or had last."""
-    tracked: Tracked = record.measured
-    return tracked
-
-
 def recorder(pool: str) -> Recorder:
     """The recorder of the pools named *pool*, made at the first call."""
     if pool not in _recorders:
@@ -471,19 +377,6 @@ def announce_worker() -> None:
     """Publish this process's pools now, and not only once one of them is asked for a connection."""
     for each in recorders():
         each.attach()
-
-
-def _observe(row: Row, histogram: int, seconds: float) -> None:
-    row[histogram + bisect_left(BOUNDS, seconds)] += 1.0
-    row[histogram + SUM] += seconds
-
-
-def _peak(row: Row, first: int, now: float, value: int) -> None:
-    second = int(now)
-    cell = first + second % layout.PEAK_CELLS
-    code = float(second * layout.PEAK_RANGE + value)
-    if row[cell] < code:
-        row[cell] = code
 
 
 def _detach_after_fork() -> None:

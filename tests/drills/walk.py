@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 from sqlalchemy import __version__ as sqlalchemy_version
 
-from app.pool.collector import Worker
+from app.pool.worker import Worker
 from tests.drills import record
 from tests.pool.walk import PoolWalk
 

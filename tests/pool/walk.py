@@ -20,7 +20,6 @@ from sqlalchemy import Engine, PoolProxiedConnection
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.pool import PoolCollector, measured_pool, metrics_directory
-from app.pool.collector import Worker
 from app.pool.layout import (
     CLOSE_REASONS,
     CLOSES,
@@ -31,6 +30,7 @@ from app.pool.layout import (
     TIMEOUT,
     WAIT,
 )
+from app.pool.worker import Worker
 from tests.pool.oracle import Recording, only
 from tests.waiting import eventually
 
