@@ -24,7 +24,8 @@ CYCLES = {1: 2000, THREADS: 1000}  # of each thread, in a batch
 def main() -> None:
     """Open every connection, then answer until the input ends."""
     variant, database = sys.argv[1:]
-    engine = make_engine(variant, f"sqlite:///{database}", pool_size=THREADS, max_overflow=0)
+    url = f"sqlite:///{database}"
+    engine = make_engine(variant, url, lambda: "/orders", pool_size=THREADS, max_overflow=0)
     with ExitStack() as stack:
         for _ in range(THREADS):
             stack.enter_context(engine.connect())

@@ -94,7 +94,13 @@ def _environment(mode: str, directory: Path) -> dict[str, str]:
 
 
 def measure(rounds: int = ROUNDS) -> Costs:
-    """Let all variants take turns, and compare each with the bare pool of the same round."""
+    """Let all variants take turns, and compare each with the bare pool of the same round.
+
+    Raises:
+        SystemExit: a package is missing.
+    """
+    if missing := missing_packages():
+        sys.exit(f"{', '.join(missing)} is not installed. Run: make .venv/.benchmarks")
     seconds: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     with _cyclers() as cyclers:
         for _ in track(range(rounds + 1), "Measuring", console=Console(stderr=True)):
@@ -154,7 +160,7 @@ def within_limit(costs: Costs) -> bool:
 
 def table(costs: Costs) -> Table:
     """The costs for people."""
-    title = "One checkout and checkin: times a bare pool (p10-p90), and what that adds"
+    title = "One checkout and checkin, as times a bare pool (p10-p90)"
     shown = Table("", *costs, title=title, box=box.SIMPLE)
     for case in CASES:
         cells = (f"{cost[case].ratio}\n{cost[case].added:+.1f} µs" for cost in costs.values())
@@ -169,8 +175,6 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print the ratios as JSON")
     parser.add_argument("--check", action="store_true", help=f"fail above {LIMIT} times bare")
     arguments = parser.parse_args()
-    if missing := missing_packages():
-        sys.exit(f"{', '.join(missing)} is not installed. Run: make .venv/.benchmarks")
     costs = measure(arguments.rounds)
     if arguments.json:
         print(json.dumps(ratios(costs)))

@@ -16,13 +16,15 @@ OURS: Final = "ours"
 NAIVE: Final = "naive"
 OPENTELEMETRY: Final = "opentelemetry"
 
+Holder = Callable[[], "str | None"]
+
 LEAK_THRESHOLD = 30.0  # seconds
 NEEDED = ("opentelemetry.instrumentation.sqlalchemy", "opentelemetry.sdk.metrics", "greenlet")
 
 
-def make_engine(variant: str, url: URL | str, **options: Any) -> Engine:
-    """An engine whose pool is of the *variant*."""
-    return _MAKERS[variant](url, options)
+def make_engine(variant: str, url: URL | str, holder: Holder, **options: Any) -> Engine:
+    """An engine whose pool is of the *variant*; ours asks *holder* who borrows a connection."""
+    return _MAKERS[variant](url, holder, options)
 
 
 def missing_packages() -> list[str]:
@@ -30,30 +32,30 @@ def missing_packages() -> list[str]:
     return [name for name in NEEDED if not _is_there(name)]
 
 
-def _bare(url: URL | str, options: dict[str, Any]) -> Engine:
+def _bare(url: URL | str, _: Holder, options: dict[str, Any]) -> Engine:
     return create_engine(url, poolclass=QueuePool, **options)
 
 
-def _ours(url: URL | str, options: dict[str, Any]) -> Engine:
-    pool = measured_pool("orders", holder=lambda: "/orders", leak_threshold=LEAK_THRESHOLD)
+def _ours(url: URL | str, holder: Holder, options: dict[str, Any]) -> Engine:
+    pool = measured_pool("orders", holder=holder, leak_threshold=LEAK_THRESHOLD)
     return create_engine(url, poolclass=pool, **options)
 
 
-def _naive(url: URL | str, options: dict[str, Any]) -> Engine:
+def _naive(url: URL | str, holder: Holder, options: dict[str, Any]) -> Engine:
     # Not above: prometheus_client opens its files when a metric is made.
     from benchmarks import naive
 
-    engine = _bare(url, options)
+    engine = _bare(url, holder, options)
     naive.instrument(engine)
     return engine
 
 
-def _opentelemetry(url: URL | str, options: dict[str, Any]) -> Engine:
+def _opentelemetry(url: URL | str, holder: Holder, options: dict[str, Any]) -> Engine:
     from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-    engine = _bare(url, options)
+    engine = _bare(url, holder, options)
     provider = MeterProvider([InMemoryMetricReader()])
     # Without skip_dep_check it does nothing on SQLAlchemy 2.1, and only logs that.
     SQLAlchemyInstrumentor().instrument(engine=engine, meter_provider=provider, skip_dep_check=True)
@@ -67,7 +69,7 @@ def _is_there(name: str) -> bool:
         return False
 
 
-_MAKERS: dict[str, Callable[[URL | str, dict[str, Any]], Engine]] = {
+_MAKERS: dict[str, Callable[[URL | str, Holder, dict[str, Any]], Engine]] = {
     BARE: _bare,
     OURS: _ours,
     NAIVE: _naive,

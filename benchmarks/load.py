@@ -1,0 +1,59 @@
+"""As many requests as a server answers, on connections that stay open, at little cost."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+from contextlib import ExitStack
+from dataclasses import dataclass
+from time import monotonic
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: benchmark\r\n\r\n"
+TIMEOUT = 10.0  # seconds
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a server answered."""
+
+    requests: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Requests a second."""
+        return self.requests / self.seconds
+
+
+def load(address: tuple[str, int], body: bytes, connections: int, seconds: float) -> Load:
+    """Ask again on each connection as soon as the answer, which ends with *body*, is there.
+
+    Raises:
+        ConnectionError: there was another answer.
+    """
+    with ExitStack() as stack:
+        selector = stack.enter_context(selectors.EpollSelector())
+        began = monotonic()
+        for _ in range(connections):
+            connection = stack.enter_context(socket.create_connection(address, TIMEOUT))
+            selector.register(connection, selectors.EVENT_READ, bytearray())
+            connection.sendall(REQUEST)
+        answered = 0
+        while (now := monotonic()) < began + seconds:
+            answered += sum(_is_complete(key, body) for key, _ in selector.select(TIMEOUT))
+        return Load(answered, now - began)
+
+
+def _is_complete(key: selectors.SelectorKey, body: bytes) -> bool:
+    """Read what has come; where the answer is complete, ask again."""
+    connection, answer = key.fileobj, key.data
+    assert isinstance(connection, socket.socket)  # noqa: S101 - they were registered
+    received = connection.recv(65536)
+    answer += received
+    if not (received and answer.startswith(b"HTTP/1.1 200 ")):
+        raise ConnectionError(f"The server answered {bytes(answer[:80])!r}.")
+    if not answer.endswith(body):
+        return False
+    answer.clear()
+    connection.sendall(REQUEST)
+    return True
