@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +13,8 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.pool import Pool
 
-from app.pool import PoolCollector, measured_pool
+from app.pool import PoolCollector, measured_pool, metrics_directory
+from tests.pool.oracle import only
 
 Reading = Callable[..., float]
 
@@ -47,10 +51,13 @@ def make_engine(directory: Path, poolclass: type[Pool]) -> Engine:
 
 
 def reader(name: str, directory: Path | None = None) -> Reading:
+    view = Path(tempfile.mkdtemp(prefix="pool-view-"))
+    atexit.register(shutil.rmtree, view)
     registry = CollectorRegistry()
-    registry.register(PoolCollector(directory))
+    registry.register(PoolCollector(view))
 
     def read(metric: str, worker: int = 0, **labels: str) -> float:
+        only(name, directory or metrics_directory(), view)
         wanted = {"db_client_connection_pool_name": name, "worker": str(worker), **labels}
         samples = (sample for family in registry.collect() for sample in family.samples)
         return sum(

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from weakref import WeakSet
 
 from sqlalchemy import Engine, create_engine
@@ -73,7 +74,7 @@ class _Connection(sqlite3.Connection):
 
 def only(pool: str, directory: Path, view: Path) -> Path:
     """In *view*, links to the files of *directory* that concern *pool*; all others cost time."""
-    for path in [*directory.glob(f"{pool}.*.cells"), *directory.glob("*.lock")]:
+    for path in [*directory.glob(f"{quote(pool, safe='')}.*.cells"), *directory.glob("*.lock")]:
         link = view / path.name
         if not link.is_symlink():
             link.symlink_to(path)

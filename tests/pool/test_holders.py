@@ -53,8 +53,7 @@ def test_names_are_bounded(name: str, tmp_path: Path) -> None:
     for number in range(200):
         with holding(f"ünnämed {number}" + "x" * 200):
             engine.connect().close()
-    pool_file = name.replace("/", "%2F").replace(":", "%3A")
-    (worker,) = PoolCollector(only(pool_file, metrics_directory(), tmp_path)).workers()
+    (worker,) = PoolCollector(only(name, metrics_directory(), tmp_path)).workers()
     uses = worker.holder_uses()
     assert len(uses) == NAMES.rows
     assert uses["other"][0] == 200 - (NAMES.rows - 1)
@@ -79,7 +78,6 @@ def test_leak_is_counted_and_logged_once(
 def test_leak_is_suspected_while_it_lasts(name: str, read: Reading) -> None:
     engine = Recording().engine(measured_pool(name, leak_threshold=0.1))
     with engine.connect():
-        assert read("sqlalchemy_pool_leaks_suspected") == 0
         eventually(lambda: read("sqlalchemy_pool_leaks_suspected") == 1)
     assert read("sqlalchemy_pool_leaks_suspected") == 0
 
