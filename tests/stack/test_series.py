@@ -4,38 +4,41 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from itertools import product
 
 import pytest
 
+from app.pool.catalogue import BUDGET_LIMIT, BUDGET_NEEDED, METRICS, Described, Kind
 from tests.stack.conftest import Spike
 from tests.stack.stack import ROOT, Stack
 
 POOL = 'db_client_connection_pool_name="clinic",worker=~"[0-9]+"'
 STATUS = 'method=~"GET|POST",status=~"[0-9]{3}"'
 REQUEST = 'method=~"GET|POST",name!=""'
+SUFFIXES = {
+    Kind.GAUGE: ("",),
+    Kind.COUNTER: ("_total",),
+    Kind.HISTOGRAM: ("_bucket", "_sum", "_count"),
+    Kind.SUMMARY: ("_sum", "_count"),
+}
+BUDGET = 'db_client_connection_pool_name="clinic"'
+
+
+def pool_series(metric: Described) -> Iterator[str]:
+    """Every series of a metric of the pool: with each value of its labels."""
+    labels = [[(name, value) for value in values] for name, values in metric.labels.items()]
+    for chosen in product(*filter(None, labels)):
+        own = "".join(f'{name}="{value}",' for name, value in chosen)
+        for suffix in SUFFIXES[metric.kind]:
+            yield f"{metric.name}{suffix}{{{own}{POOL}}}"
+
+
 PROMISED = [
-    f'db_client_connection_count{{db_client_connection_state="used",{POOL}}}',
-    f'db_client_connection_count{{db_client_connection_state="idle",{POOL}}}',
-    f"db_client_connection_max{{{POOL}}}",
-    f"db_client_connection_pending_requests{{{POOL}}}",
-    f"db_client_connection_timeouts_total{{{POOL}}}",
-    *(
-        f"{histogram}_{part}{{{POOL}}}"
-        for histogram in (
-            "db_client_connection_wait_time_seconds",
-            "db_client_connection_use_time_seconds",
-            "db_client_connection_create_time_seconds",
-            "sqlalchemy_pool_queue_wait_seconds",
-        )
-        for part in ("bucket", "sum", "count")
-    ),
-    f"sqlalchemy_pool_size{{{POOL}}}",
-    f"sqlalchemy_pool_overflow{{{POOL}}}",
-    f"sqlalchemy_pool_oldest_wait_seconds{{{POOL}}}",
-    f"sqlalchemy_pool_overflows_total{{{POOL}}}",
-    f'sqlalchemy_pool_connects_total{{outcome="ok",{POOL}}}',
-    f'sqlalchemy_pool_connects_total{{outcome="error",{POOL}}}',
-    f"sqlalchemy_pool_closes_total{{{POOL}}}",
+    *(series for metric in METRICS for series in pool_series(metric)),
+    f"{BUDGET_NEEDED.name}{{{BUDGET}}}",
+    f"{BUDGET_LIMIT.name}{{{BUDGET}}}",
+    'sqlalchemy_pool_holder_use_seconds_count{holder="/api/v1/slots"}',
     f'flask_http_request_duration_seconds_bucket{{url_rule=~"/api/.*",{STATUS}}}',
     f'flask_http_request_duration_seconds_sum{{url_rule=~"/api/.*",{STATUS}}}',
     f'flask_http_request_duration_seconds_count{{url_rule=~"/api/.*",{STATUS}}}',
