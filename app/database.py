@@ -57,7 +57,8 @@ def init_app(app: Flask, settings: Settings) -> None:
         "poolclass": measured_pool(
             POOL_NAME,
             holder=_holder,
-            leak_threshold=settings.pool_leak_threshold,
+            # A command may hold its connection for as long as it takes.
+            leak_threshold=None if _command() else settings.pool_leak_threshold,
             leak_stacks=settings.pool_leak_stacks,
         ),
         "pool_size": settings.pool_size,
@@ -137,8 +138,12 @@ def _holder() -> str | None:
     """Who borrows a connection: the rule of the request's URL, or the command."""
     if has_request_context():
         return request.url_rule.rule if request.url_rule else None
-    command = click.get_current_context(silent=True)
-    return f"flask {command.info_name}" if command else None
+    return _command()
+
+
+def _command() -> str | None:
+    context = click.get_current_context(silent=True)
+    return f"flask {context.info_name}" if context else None
 
 
 def _deadlock(error: BaseException | None) -> DBAPIError | None:
