@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.pool import Budget, BudgetCollector, PoolCollector, measured_pool
+from app.pool import Budget, BudgetCollector, PoolCollector, measured_pool, metrics_directory
 from app.pool.catalogue import BUDGET_LIMIT, BUDGET_NEEDED, METRICS, POOL, Described, Kind
 from tests.conftest import ROOT
-from tests.pool.oracle import Recording
+from tests.pool.oracle import Recording, only
 
 ALL = (*METRICS, BUDGET_NEEDED, BUDGET_LIMIT)
 REFERENCE = (ROOT / "docs" / "metrics.md").read_text()
 
 
 @pytest.fixture
-def exported(name: str) -> dict[str, Metric]:
+def exported(name: str, tmp_path: Path) -> dict[str, Metric]:
     """What a pool that has been used exports."""
     engine = Recording().engine(measured_pool(name))
     engine.connect().close()
     with engine.connect():
         registry = CollectorRegistry()
-        registry.register(PoolCollector())
+        registry.register(PoolCollector(only(name, metrics_directory(), tmp_path)))
         registry.register(BudgetCollector(name, Budget(2, 1, 4, 2, 100, 10)))
         return {family.name: family for family in registry.collect()}
 

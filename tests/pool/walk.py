@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sqlalchemy import Engine, PoolProxiedConnection
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from app.pool import PoolCollector, measured_pool, metrics_directory
+from app.pool import PoolCollector, announce_worker, measured_pool, metrics_directory, worker_slot
 from app.pool.layout import (
     CLOSE_REASONS,
     CLOSES,
@@ -56,6 +56,7 @@ class PoolWalk(RuleBasedStateMachine):
             pool_recycle=int(LONG_AGO / 2),
             pool_pre_ping=True,
         )
+        announce_worker()
         self.alive = True
         setattr(self.engine.dialect, "do_ping", lambda _: self.alive)  # noqa: B010 - mypy
         self.threads = [ThreadPoolExecutor(1) for _ in range(THREADS)]
@@ -65,11 +66,14 @@ class PoolWalk(RuleBasedStateMachine):
         self.leaked: list[Any] = []
         self.waiting: list[Future[PoolProxiedConnection]] = []
         self.timeouts = 0
-        self.before = self.workers()[0].stored.totals if self.workers() else None
+        self.before = self.worker().stored.totals
 
-    def workers(self) -> list[Worker]:
+    def worker(self) -> Worker:
         view = only(POOL, metrics_directory(), self.view)
-        return [worker for worker in PoolCollector(view).workers() if worker.stored.slot == 0]
+        (worker,) = (
+            one for one in PoolCollector(view).workers() if one.stored.slot == worker_slot()
+        )
+        return worker
 
     def in_thread(self, number: int, work: Any, *arguments: Any) -> Any:
         return self.threads[number % THREADS].submit(work, *arguments).result(30)
@@ -220,8 +224,7 @@ class PoolWalk(RuleBasedStateMachine):
         self.dbapi.accept()
         mine = [self.engine.raw_connection() for _ in range(2)]
         mine.pop().close()
-        view = only(POOL, metrics_directory(), self.view)
-        (worker,) = (one for one in PoolCollector(view).workers() if one.stored.slot == 1)
+        worker = self.worker()
         assert (worker.alive, worker.used, worker.idle) == (True, 1, 1)
         assert (worker.size, worker.limit) == (SIZE, SIZE + MAX_OVERFLOW)
 
@@ -229,10 +232,10 @@ class PoolWalk(RuleBasedStateMachine):
 
     @invariant()
     def metrics_equal_the_truth(self) -> None:
-        workers = self.workers()
-        if workers:
-            self.check_gauges(workers[0])
-            self.check_counters(workers[0].stored.totals)
+        worker = self.worker()
+        assert worker.alive
+        self.check_gauges(worker)
+        self.check_counters(worker.stored.totals)
 
     def check_gauges(self, worker: Worker) -> None:
         held = [one for one in self.held if one.dbapi_connection is not None]
@@ -245,8 +248,7 @@ class PoolWalk(RuleBasedStateMachine):
         assert len(worker.leases) == used - len(self.detached)
 
     def check_counters(self, totals: list[float]) -> None:
-        before = self.before or [0.0] * len(totals)
-        since = [now - then for now, then in zip(totals, before, strict=True)]
+        since = [now - then for now, then in zip(totals, self.before, strict=True)]
         timed_out = WAIT + TIMEOUT * HISTOGRAM
         failed = CREATE + ERROR * HISTOGRAM
         last = HISTOGRAM - 1
@@ -276,6 +278,8 @@ class PoolWalk(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.dbapi.accept()
+        self.leaked.clear()
+        gc.collect()
         self.return_all()
         while self.waiting:
             # Wakes those whom a failed connect forgot; see the scenario of the stall.
@@ -288,7 +292,6 @@ class PoolWalk(RuleBasedStateMachine):
             threads.shutdown()
         while self.detached:
             self.detached.pop().close()
-        self.leaked.clear()
         self.engine.dispose()
         del self.engine
         gc.collect()
