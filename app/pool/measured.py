@@ -1,10 +1,10 @@
 """The measured pool: event hooks for connections, a ``QueuePool`` for what events cannot see.
 
 SQLAlchemy dispatches no event when a thread starts to wait, when it times out, when overflow is
-opened, when a connect fails or when a connection goes back to its queue; and ``checkin`` also for a
-checkout that never succeeded. So the hooks keep track of who holds a connection and why one is
-closed, and the subclass of what is physical: opening, closing, the queue of idle connections and
-waiting for it. SQLAlchemy 2.0 and 2.1.
+opened, when a connect fails or when a connection goes back to its queue; and ``checkout`` and
+``checkin`` also for a checkout that fails in the end. So the subclass keeps track of what is
+physical: opening, closing, borrowing, the queue of idle connections and waiting for it; and the
+hooks of why a connection is closed. SQLAlchemy 2.0 and 2.1.
 """
 
 from __future__ import annotations
@@ -175,6 +175,10 @@ class _MeasuredQueue(Queue[ConnectionPoolEntry]):
         self._counts.taken(record)
         return record
 
+    def _put(self, record: ConnectionPoolEntry) -> None:
+        self.queue.append(record)
+        self._counts.returned(record)
+
 
 def _either(holder: Holder, counts: Recorder) -> Holder:
     def name() -> str | None:
@@ -188,9 +192,8 @@ def _either(holder: Holder, counts: Recorder) -> Holder:
 
 
 def _hook(pool_class: type[MeasuredQueuePool]) -> None:
-    """Follow by the pool's events who holds a connection, and why one is closed next."""
+    """Follow by the pool's events why a connection is closed next."""
     counts = pool_class._counts
-    event.listen(pool_class, "checkin", counts.returned)
     event.listen(pool_class, "detach", counts.detached)
     event.listen(pool_class, "invalidate", counts.invalidated)
     event.listen(pool_class, "close", counts.closing)

@@ -245,30 +245,32 @@ class Recorder:
         """Keep where *connection* was borrowed."""
         tracked_by(connection._connection_record).stack = "".join(stack[:-1])
 
-    def returned(self, _: Any, record: Any) -> None:
-        """The connection of *record* is back, or lost to its holder."""
+    def returned(self, record: Any) -> None:
+        """*record* is in the queue of idle ones, with its connection or as a mere place."""
         try:
-            tracked: Tracked = record.measured
-            borrowed_at = tracked.borrowed_at
-            if not borrowed_at:
-                return
-            now = monotonic()
-            seconds = now - borrowed_at
-            tracked.borrowed_at = 0.0
-            tracked.row[STATE] = IDLE
-            row = self._mine.row
-            holder = tracked.holder
-            row[USE + bisect_left(BOUNDS, seconds)] += 1.0
-            row[HOLDER_USES + holder] += 1.0
-            row[HOLDER_SECONDS + holder] += seconds
-            # Enough for the peak: any level was either left by a return, or is there still.
-            leased = self.leased
-            used = len(leased)
-            if used > self._peak_used or now >= self._peak_until:
-                self._used_peak(row, now, used)
-            leased.discard(tracked)
+            if record.dbapi_connection is not None:
+                tracked: Tracked = record.measured
+                tracked.row[STATE] = IDLE
+                if tracked.borrowed_at:
+                    self._use_ended(tracked)
         except Exception:
             self.fault()
+
+    def _use_ended(self, tracked: Tracked) -> None:
+        now = monotonic()
+        seconds = now - tracked.borrowed_at
+        tracked.borrowed_at = 0.0
+        row = self._mine.row
+        holder = tracked.holder
+        row[USE + bisect_left(BOUNDS, seconds)] += 1.0
+        row[HOLDER_USES + holder] += 1.0
+        row[HOLDER_SECONDS + holder] += seconds
+        # Enough for the peak: any level was either left by a return, or is there still.
+        leased = self.leased
+        used = len(leased)
+        if used > self._peak_used or now >= self._peak_until:
+            self._used_peak(row, now, used)
+        leased.discard(tracked)
 
     def _used_peak(self, row: Row, now: float, used: int) -> None:
         peak(row, layout.USED_PEAK, now, used)
@@ -299,12 +301,14 @@ class Recorder:
     def closing(self, connection: Any, record: Any) -> None:
         """The pool closes the *connection* of *record*."""
         tracked = tracked_by(record)
-        full = tracked.row[STATE] == IDLE  # returned, and not taken from the queue since
-        self.returned(connection, record)
+        tracked.row[STATE] = TAKEN
+        given_back = tracked.borrowed_at > 0.0  # and not to the queue, which must be full
+        if given_back:
+            self._use_ended(tracked)
         if self._mine.disposing:
             tracked.reason = layout.CLOSE_DISPOSE
         elif tracked.reason == UNKNOWN:
-            tracked.reason = layout.CLOSE_OVERFLOW if full else closing.replacement(record)
+            tracked.reason = layout.CLOSE_OVERFLOW if given_back else closing.replacement(record)
 
     @harmless
     def closed(self, connection: Any) -> None:

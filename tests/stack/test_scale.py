@@ -11,6 +11,7 @@ from tests.stack.traffic import Traffic
 from tests.waiting import eventually
 
 REPLICAS = "count(count by (instance) (db_client_connection_max))"
+TARGETS = 'count(up{job="app"})'  # one that is gone is shown as down for two scrapes
 LIMIT = "sum(db_client_connection_max)"
 ANSWERING = "count(sum by (instance) (rate(flask_http_request_total[15s])) > 0.5)"
 FOLLOWED = 60.0  # seconds; a replica may take 20 of them to finish its requests
@@ -23,6 +24,7 @@ def traffic(stack: Stack) -> Traffic:
         for replicas in (3, 1):
             stack.compose("scale", f"app={replicas}")
             for query, wanted in (
+                (TARGETS, replicas),
                 (REPLICAS, replicas),
                 (ANSWERING, replicas),
                 (LIMIT, replicas * 2 * (4 + 2)),
