@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import selectors
 import socket
-from contextlib import ExitStack
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from time import monotonic
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: benchmark\r\n\r\n"
@@ -25,17 +28,35 @@ class Load:
         return self.requests / self.seconds
 
 
-def load(address: tuple[str, int], body: bytes, connections: int, seconds: float) -> Load:
+@contextmanager
+def connected(host: str, port: int, processes: int, each: int) -> Iterator[list[socket.socket]]:
+    """Connections to a server, as many to *each* of its *processes*.
+
+    Chance would give one of them too many for its threads, and another too few.
+    """
+    count: Counter[bytes] = Counter()
+    with ExitStack() as stack:
+        connections: list[socket.socket] = []
+        while len(connections) < processes * each:
+            asking = HTTPConnection(host, port, timeout=TIMEOUT)
+            asking.request("GET", "/process")
+            process = asking.getresponse().read()
+            stack.callback(asking.close)
+            if count[process] < each:
+                count[process] += 1
+                connections.append(asking.sock)
+        yield connections
+
+
+def load(connections: Sequence[socket.socket], body: bytes, seconds: float) -> Load:
     """Ask again on each connection as soon as the answer, which ends with *body*, is there.
 
     Raises:
         ConnectionError: there was another answer.
     """
-    with ExitStack() as stack:
-        selector = stack.enter_context(selectors.EpollSelector())
+    with selectors.EpollSelector() as selector:
         began = monotonic()
-        for _ in range(connections):
-            connection = stack.enter_context(socket.create_connection(address, TIMEOUT))
+        for connection in connections:
             selector.register(connection, selectors.EVENT_READ, bytearray())
             connection.sendall(REQUEST)
         answered = 0

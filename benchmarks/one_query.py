@@ -35,6 +35,10 @@ def create_app() -> Flask:
         with engine.connect() as connection:
             return {"answer": connection.execute(statement).scalar_one()}
 
+    @app.get("/process")
+    def process() -> str:
+        return str(os.getpid())
+
     return app
 
 

@@ -18,7 +18,7 @@ from loadtest.lab.database import PrivateDatabase
 from loadtest.lab.errors import LabError
 from loadtest.lab.processes import Workspace
 
-SCRAPES = 200
+SCRAPES = 500
 LIMIT = 50.0  # milliseconds, for 99 of 100
 HOLD = 30  # seconds: longer than all scrapes together
 PATIENCE = 20.0  # seconds until every thread is busy
@@ -106,13 +106,13 @@ def _clinic(database: PrivateDatabase) -> Iterator[Application]:
 
 @contextmanager
 def _every_thread_busy(clinic: Application) -> Iterator[None]:
-    # More requests than threads: it is chance which worker takes one.
+    # More requests than threads: a worker takes them, too, when none of its threads is free.
     deadline = monotonic() + PATIENCE
     with ExitStack() as stack:
         while not _busy(scrape(clinic.metrics_url)).every_thread:
             if monotonic() > deadline:
                 raise LabError(f"After {PATIENCE:g} s, threads are still free.")
-            for _ in range(THREADS):
+            for _ in range(WORKERS * THREADS):
                 stack.enter_context(_hold(clinic))
             sleep(0.2)
         yield

@@ -12,7 +12,7 @@ from urllib.request import urlopen
 from app.pool.slots import DIRECTORY_VARIABLE
 from benchmarks import setting
 from benchmarks.cpu import children_seconds
-from benchmarks.load import load
+from benchmarks.load import connected, load
 from benchmarks.one_query import BODY
 from loadtest.lab.application import ROOT, START_TIMEOUT
 from loadtest.lab.database import PrivateDatabase
@@ -73,9 +73,10 @@ class Served:
 
     def answers(self, seconds: float) -> Answers:
         """What it does when as many clients as it has threads ask again and again."""
-        before = children_seconds(self._service.process.pid)
-        done = load((HOST, self._port), BODY, WORKERS * THREADS, seconds)
-        used = children_seconds(self._service.process.pid) - before
+        with connected(HOST, self._port, WORKERS, THREADS) as connections:
+            before = children_seconds(self._service.process.pid)
+            done = load(connections, BODY, seconds)
+            used = children_seconds(self._service.process.pid) - before
         return Answers(done.rate, used / done.requests)
 
     def _answers(self) -> bool:

@@ -14,6 +14,7 @@ bind = os.environ[setting.BIND]
 workers = int(os.environ[setting.WORKERS])
 threads = int(os.environ[setting.THREADS])
 worker_class = "gthread"
+reuse_port = True  # the kernel spreads connections, and not who wakes up first
 control_socket_disable = True
 
 _has_metrics = os.environ[setting.VARIANT] != BARE

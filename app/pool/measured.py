@@ -49,10 +49,9 @@ def measured_pool(
             is logged once with its holder. None: never.
         leak_stacks: log also where it was borrowed. Expensive: the stack of every checkout is kept.
     """
-    counts = recorder(name)
     members = {
-        "_counts": counts,
-        "_holder": staticmethod(_either(holder, counts) if holder else current_holder),
+        "_counts": recorder(name),
+        "_holder": staticmethod(holder or current_holder),
         "_leak_threshold": leak_threshold,
         "_leak_stacks": leak_stacks,
     }
@@ -124,6 +123,11 @@ class MeasuredQueuePool(QueuePool):
     def _limits(self) -> Limits:
         return Limits(self.size(), self._max_overflow, self.timeout(), self._leak_threshold)
 
+    def _return_conn(self, record: ConnectionPoolEntry) -> None:
+        # And not in the queue, on whose lock all threads would wait for the recorder.
+        self._counts.returned(record)
+        self._do_return_conn(record)
+
     def _inc_overflow(self) -> bool:
         # As QueuePool's, which cannot tell afterwards which of two was beyond the size.
         with self._overflow_lock:
@@ -163,7 +167,7 @@ class MeasuredQueuePool(QueuePool):
 
 
 class _MeasuredQueue(Queue[ConnectionPoolEntry]):
-    """The pool's queue, which knows what is in it and who waits for it."""
+    """The pool's queue, which knows what is taken from it and who waits for it."""
 
     def __init__(self, counts: Recorder, maxsize: int, use_lifo: bool) -> None:
         super().__init__(maxsize, use_lifo)
@@ -174,21 +178,6 @@ class _MeasuredQueue(Queue[ConnectionPoolEntry]):
         record: ConnectionPoolEntry = self.queue.pop() if self.use_lifo else self.queue.popleft()
         self._counts.taken(record)
         return record
-
-    def _put(self, record: ConnectionPoolEntry) -> None:
-        self.queue.append(record)
-        self._counts.returned(record)
-
-
-def _either(holder: Holder, counts: Recorder) -> Holder:
-    def name() -> str | None:
-        try:
-            return holder() or current_holder()
-        except Exception:
-            counts.fault()
-            return None
-
-    return name
 
 
 def _hook(pool_class: type[MeasuredQueuePool]) -> None:

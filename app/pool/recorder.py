@@ -20,6 +20,7 @@ from typing import Any, Concatenate, Final, ParamSpec
 from . import closing, layout
 from .cells import Cells
 from .failures import failure_reason
+from .holders import current_holder
 from .layout import (
     BOUNDS,
     HISTOGRAM,
@@ -169,7 +170,7 @@ class Recorder:
     # Connections
 
     def taken(self, record: Any) -> None:
-        """*record* leaves the queue of idle ones, and this thread waits no longer."""
+        """This thread has *record*, and waits no longer."""
         try:
             # Without a connection, it is only a place: what it had was closed, or is detached.
             if record.dbapi_connection is not None:
@@ -219,11 +220,14 @@ class Recorder:
         tracked.row[STATE] = TAKEN
 
     def borrowed(self, connection: Any, asked: float, holder: Callable[[], str | None]) -> None:
-        """Who asked at *asked* has a *connection* of the pool; *holder* tells their name
-        and does not raise."""
+        """Who asked at *asked* has a *connection* of the pool; *holder* may tell their name."""
         try:
             now = monotonic()
-            name = holder()
+            try:
+                name = holder() or current_holder()
+            except Exception:
+                self.fault()
+                name = None
             try:
                 index = self._names[name]
             except KeyError:
@@ -246,31 +250,31 @@ class Recorder:
         tracked_by(connection._connection_record).stack = "".join(stack[:-1])
 
     def returned(self, record: Any) -> None:
-        """*record* is in the queue of idle ones, with its connection or as a mere place."""
+        """*record* goes back to the queue of idle ones, with its connection or as a mere place."""
         try:
-            if record.dbapi_connection is not None:
-                tracked: Tracked = record.measured
-                tracked.row[STATE] = IDLE
-                if tracked.borrowed_at:
-                    self._use_ended(tracked)
+            if record.dbapi_connection is None:
+                return
+            tracked: Tracked = record.measured
+            tracked.row[STATE] = IDLE
+            borrowed_at = tracked.borrowed_at
+            if not borrowed_at:
+                return
+            now = monotonic()
+            seconds = now - borrowed_at
+            tracked.borrowed_at = 0.0
+            row = self._mine.row
+            holder = tracked.holder
+            row[USE + bisect_left(BOUNDS, seconds)] += 1.0
+            row[HOLDER_USES + holder] += 1.0
+            row[HOLDER_SECONDS + holder] += seconds
+            # Enough for the peak: any level was either left by a return, or is there still.
+            leased = self.leased
+            used = len(leased)
+            if used > self._peak_used or now >= self._peak_until:
+                self._used_peak(row, now, used)
+            leased.discard(tracked)
         except Exception:
             self.fault()
-
-    def _use_ended(self, tracked: Tracked) -> None:
-        now = monotonic()
-        seconds = now - tracked.borrowed_at
-        tracked.borrowed_at = 0.0
-        row = self._mine.row
-        holder = tracked.holder
-        row[USE + bisect_left(BOUNDS, seconds)] += 1.0
-        row[HOLDER_USES + holder] += 1.0
-        row[HOLDER_SECONDS + holder] += seconds
-        # Enough for the peak: any level was either left by a return, or is there still.
-        leased = self.leased
-        used = len(leased)
-        if used > self._peak_used or now >= self._peak_until:
-            self._used_peak(row, now, used)
-        leased.discard(tracked)
 
     def _used_peak(self, row: Row, now: float, used: int) -> None:
         peak(row, layout.USED_PEAK, now, used)
@@ -301,14 +305,13 @@ class Recorder:
     def closing(self, connection: Any, record: Any) -> None:
         """The pool closes the *connection* of *record*."""
         tracked = tracked_by(record)
+        full = tracked.row[STATE] == IDLE  # given back, and not taken from the queue since
+        self.returned(record)
         tracked.row[STATE] = TAKEN
-        given_back = tracked.borrowed_at > 0.0  # and not to the queue, which must be full
-        if given_back:
-            self._use_ended(tracked)
         if self._mine.disposing:
             tracked.reason = layout.CLOSE_DISPOSE
         elif tracked.reason == UNKNOWN:
-            tracked.reason = layout.CLOSE_OVERFLOW if given_back else closing.replacement(record)
+            tracked.reason = layout.CLOSE_OVERFLOW if full else closing.replacement(record)
 
     @harmless
     def closed(self, connection: Any) -> None:
