@@ -137,7 +137,8 @@ def limit_waits(session: Session, seconds: float) -> None:
 def _holder() -> str | None:
     """Who borrows a connection: the rule of the request's URL, or the command."""
     if has_request_context():
-        return request.url_rule.rule if request.url_rule else None
+        rule = request.url_rule
+        return rule.rule if rule else None
     return _command()
 
 

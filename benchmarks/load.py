@@ -22,11 +22,6 @@ class Load:
     requests: int
     seconds: float
 
-    @property
-    def rate(self) -> float:
-        """Requests a second."""
-        return self.requests / self.seconds
-
 
 @contextmanager
 def connected(host: str, port: int, processes: int, each: int) -> Iterator[list[socket.socket]]:

@@ -33,12 +33,30 @@ class Answers:
     """What a variant did under load.
 
     Attributes:
-        rate: requests a second.
-        cpu: the workers' CPU seconds for each request.
+        seconds: how long it was loaded.
+        cpu_seconds: the workers' CPU time meanwhile.
     """
 
-    rate: float
-    cpu: float
+    requests: int = 0
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+    def __add__(self, more: Answers) -> Answers:
+        return Answers(
+            self.requests + more.requests,
+            self.seconds + more.seconds,
+            self.cpu_seconds + more.cpu_seconds,
+        )
+
+    @property
+    def rate(self) -> float:
+        """Requests a second."""
+        return self.requests / self.seconds
+
+    @property
+    def cpu(self) -> float:
+        """CPU seconds for each request."""
+        return self.cpu_seconds / self.requests
 
 
 class Served:
@@ -77,7 +95,7 @@ class Served:
             before = children_seconds(self._service.process.pid)
             done = load(connections, BODY, seconds)
             used = children_seconds(self._service.process.pid) - before
-        return Answers(done.rate, used / done.requests)
+        return Answers(done.requests, done.seconds, used)
 
     def _answers(self) -> bool:
         try:

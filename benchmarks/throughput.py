@@ -1,10 +1,11 @@
 """What the pool's instrumentation takes from a server that has no CPU time left.
 
 ``python -m benchmarks.throughput``. gunicorn with 4 workers of 16 threads answers with one query:
-with a bare pool, with ours and with a naive one. All three are up and are loaded in turn, in random
-order in each round. The load, the database and the server share the processors, so the CPU time of
-the workers is compared as well as the throughput. Then every thread of the clinic holds a
-connection or waits for one, and its metrics are asked for.
+with a bare pool, with ours and with a naive one. Equal processes differ by some percent for as long
+as they live, so each round starts all three anew; then they are loaded in turn, for short times in
+random order. The load, the database and the server share the processors, so the CPU time of the
+workers is compared as well as the throughput. Then every thread of the clinic holds a connection or
+waits for one, and its metrics are asked for.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import argparse
 import json
 import random
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from statistics import median
 from typing import Final
 
 from rich import box
@@ -37,11 +38,25 @@ from loadtest.lab.processes import Workspace
 
 LIMIT = 0.97  # of the throughput without instrumentation
 SATURATED = 0.9  # of the processors' time: nothing else was the limit
-ROUNDS = 100
-SECONDS = 0.6  # for each variant in a round: what else the machine does changes slowly
+ROUNDS = 60
+TURNS = 3  # of each variant in a round
+SECONDS = 0.6  # a turn: what else the machine does changes slowly
 VARIANTS: Final = (BARE, OURS, NAIVE)
 
-Round = Mapping[str, Answers]
+
+@dataclass(frozen=True)
+class Round:
+    """What the variants did while they were up together.
+
+    Attributes:
+        answers: by variant.
+        saturation: the share of the processors' time that was used.
+        waits: for a connection, in the pool that can tell.
+    """
+
+    answers: Mapping[str, Answers]
+    saturation: float
+    waits: int
 
 
 @dataclass(frozen=True)
@@ -59,7 +74,7 @@ class Compared:
     @classmethod
     def of(cls, variant: str, rounds: Sequence[Round]) -> Compared:
         """Compare a variant with the bare pool of the same round."""
-        pairs = [(one[variant], one[BARE]) for one in rounds]
+        pairs = [(one.answers[variant], one.answers[BARE]) for one in rounds]
         return cls(
             throughput=interval([answers.rate / bare.rate for answers, bare in pairs]),
             cpu=interval([answers.cpu / bare.cpu for answers, bare in pairs]),
@@ -72,7 +87,7 @@ class Throughput:
 
     Attributes:
         bare_rate, bare_cpu: of the bare pool, in the median: requests a second, and CPU seconds.
-        saturation: the share of the processors' time that was used.
+        saturation: the share of the processors' time that was used, in the round with the least.
         waits: for a connection, in the pool that can tell.
     """
 
@@ -93,42 +108,43 @@ class Throughput:
 
 
 def measure(database: PrivateDatabase, rounds: int = ROUNDS) -> Throughput:
-    """Load all variants in turns."""
+    """Load all variants in turns, in each round anew."""
     _allow_clients(database, len(VARIANTS) * WORKERS * THREADS)
-    with _served(database) as served:
-        _round(served)  # opens the connections
-        busy, everything = busy_and_all()
-        console = Console(stderr=True)
-        done = [_round(served) for _ in track(range(rounds), "Measuring", console=console)]
-        busy_now, everything_now = busy_and_all()
-        ours = next(one for one in served if one.variant == OURS)
-        waits = total(scrape(ours.metrics_url), "sqlalchemy_pool_queue_wait_seconds_count")
+    console = Console(stderr=True)
+    done = [_round(database) for _ in track(range(rounds), "Measuring", console=console)]
     return Throughput(
         rounds=rounds,
-        bare_rate=interval([one[BARE].rate for one in done]).median,
-        bare_cpu=interval([one[BARE].cpu for one in done]).median,
+        bare_rate=median(one.answers[BARE].rate for one in done),
+        bare_cpu=median(one.answers[BARE].cpu for one in done),
         ours=Compared.of(OURS, done),
         naive=Compared.of(NAIVE, done),
-        saturation=(busy_now - busy) / (everything_now - everything),
-        waits=int(waits),
+        saturation=min(one.saturation for one in done),
+        waits=sum(one.waits for one in done),
     )
 
 
-@contextmanager
-def _served(database: PrivateDatabase) -> Iterator[list[Served]]:
+def _round(database: PrivateDatabase) -> Round:
     workspace = Workspace("poolsight-throughput-")
     try:
         served = [Served(variant, database, workspace) for variant in VARIANTS]
         for one in served:
             one.wait_until_ready()
-        yield served
+            one.answers(SECONDS)  # opens the connections
+        busy, everything = busy_and_all()
+        turns = [one for one in served for _ in range(TURNS)]
+        random.shuffle(turns)
+        answers = dict.fromkeys(VARIANTS, Answers())
+        for one in turns:
+            answers[one.variant] += one.answers(SECONDS)
+        busy_now, everything_now = busy_and_all()
+        ours = next(one for one in served if one.variant == OURS)
+        return Round(
+            answers=answers,
+            saturation=(busy_now - busy) / (everything_now - everything),
+            waits=int(total(scrape(ours.metrics_url), "sqlalchemy_pool_queue_wait_seconds_count")),
+        )
     finally:
         workspace.close()
-
-
-def _round(served: Sequence[Served]) -> Round:
-    turns = random.sample(served, len(served))
-    return {one.variant: one.answers(SECONDS) for one in turns}
 
 
 def _allow_clients(database: PrivateDatabase, count: int) -> None:
