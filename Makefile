@@ -22,7 +22,7 @@ test: .venv/.tools .venv/.sqlalchemy20 ## Lint, types, architecture, unit and in
 	.venv/bin/mypy
 	.venv/bin/lint-imports --verbose | tail -n 12
 	$(python) -m app.reference --check
-	$(python) -m monitoring.grafana.generate --check
+	$(python) -m monitoring.generate --check
 	$(python) -m pytest --ignore=tests/stack --ignore=tests/drills
 	PYTHONPATH=.venv/sqlalchemy20 $(python) -c 'import sqlalchemy as s; assert s.__version__ < "2.1"; print(s.__version__)'
 	PYTHONPATH=.venv/sqlalchemy20 $(python) -m pytest tests/pool
@@ -45,8 +45,8 @@ docs: .venv/.tools ## Regenerate the reference pages in docs/
 	$(python) -m app.reference
 
 .PHONY: dashboards
-dashboards: .venv/.tools ## Regenerate the Grafana dashboards
-	$(python) -m monitoring.grafana.generate
+dashboards: .venv/.tools ## Regenerate the Grafana dashboards, the alerts and the runbook's table
+	$(python) -m monitoring.generate
 
 .PHONY: lock
 lock: .venv/.python ## Compile the lock files from pyproject.toml

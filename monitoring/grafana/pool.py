@@ -11,6 +11,7 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableRefresh,
 )
 
+from monitoring import thresholds as limit
 from monitoring.grafana import tokens
 
 AT = 'job=~"$job", instance=~"$instance"'
@@ -19,6 +20,7 @@ IDLE = f'sum(db_client_connection_count{{db_client_connection_state="idle", {AT}
 OPEN = f"sum(db_client_connection_count{{{AT}}})"
 LIMIT = f"sum(db_client_connection_max{{{AT}}})"
 PROCESSES = "mysql_info_schema_processlist_processes_by_user"
+WAITING_LONG = tokens.steps(limit.WAIT_SLOW, limit.WAIT_LOST)  # for pool_timeout = 1 s
 WAITING = f"sum(db_client_connection_pending_requests{{{AT}}})"
 
 
@@ -111,7 +113,8 @@ ROWS: dict[str, list[Any]] = {
             "Saturation",
             "Connections in use, of all that the pools may open (size + overflow, every worker). "
             "At 100 % the next request waits.",
-            f"{USED} / {LIMIT}", "percentunit", tokens.steps(amber=0.7, red=1),
+            f"{USED} / {LIMIT}", "percentunit",
+            tokens.steps(limit.SATURATION_BUSY, limit.SATURATION_FULL),
         ),
         tokens.number(
             "Waiting now",
@@ -122,12 +125,12 @@ ROWS: dict[str, list[Any]] = {
         tokens.number(
             "Longest wait now",
             "For how long the longest waiter has waited. At pool_timeout (1 s) it is refused.",
-            f"max(sqlalchemy_pool_oldest_wait_seconds{{{AT}}})", "s", tokens.steps(0.1, 0.5),
+            f"max(sqlalchemy_pool_oldest_wait_seconds{{{AT}}})", "s", WAITING_LONG,
         ),
         tokens.number(
             "Wait, 95 %",
             "95 of 100 checkouts got their connection within this time.",
-            quantile(0.95, "db_client_connection_wait_time_seconds"), "s", tokens.steps(0.1, 0.5),
+            quantile(0.95, "db_client_connection_wait_time_seconds"), "s", WAITING_LONG,
         ),
         tokens.number(
             "Refused in this range",
@@ -139,7 +142,8 @@ ROWS: dict[str, list[Any]] = {
             "Server's connections",
             "Connections that MySQL has open, of its max_connections. At 100 % it refuses all.",
             "max(mysql_global_status_threads_connected / mysql_global_variables_max_connections)",
-            "percentunit", tokens.steps(0.7, 0.9),
+            "percentunit",
+            tokens.steps(limit.SERVER_BUSY, limit.SERVER_NEAR_LIMIT),
         ),
     ],
     "Connections": [
