@@ -11,7 +11,7 @@ import pytest
 from tests.stack.stack import ROOT, Stack
 
 ONE_SHOT = {"init", "migrate", "loadtest"}
-PUBLISHING = {"nginx", "prometheus", "grafana"}
+PUBLISHING = {"nginx", "prometheus", "alertmanager", "grafana"}
 OWN_IMAGES = {"poolsight-app:local", "poolsight-loadtest:local"}
 READS_SECRETS = {
     "init": {"init-state", "secrets-mysql", "secrets-app", "secrets-migrate",
@@ -59,7 +59,7 @@ def test_each_image_is_pinned_or_built_here(name: str, service: dict[str, Any]) 
         assert re.search(r":v?\d+\.\d+(\.\d+)?$", service["image"])
 
 
-def test_only_three_services_publish_and_only_on_loopback() -> None:
+def test_only_what_people_open_is_published_and_only_on_loopback() -> None:
     published = {name: service["ports"] for name, service in SERVICES if service.get("ports")}
     assert set(published) == PUBLISHING
     assert {port["host_ip"] for ports in published.values() for port in ports} == {"127.0.0.1"}

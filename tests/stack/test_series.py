@@ -75,7 +75,7 @@ def test_every_worker_and_nobody_else_is_shown(stack: Stack) -> None:
 def test_every_target_is_up(stack: Stack) -> None:
     jobs = stack.prometheus('min by (job) (up{job!="loadtest"})')
     assert {dict(labels)["job"]: value for labels, value in jobs.items()} == {
-        "app": 1, "mysql": 1, "prometheus": 1,
+        "app": 1, "mysql": 1, "prometheus": 1, "alertmanager": 1,
     }  # fmt: skip
 
 
