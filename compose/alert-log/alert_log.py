@@ -16,7 +16,7 @@ class AlertLog(BaseHTTPRequestHandler):
 
     timeout = 10  # seconds for a client to send its request
 
-    def do_POST(self) -> None:  # noqa: N802 - the name is the base class's
+    def do_POST(self) -> None:
         """Write what is told, or refuse what is no list of alerts."""
         try:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -29,7 +29,7 @@ class AlertLog(BaseHTTPRequestHandler):
         self.send_response(204)
         self.end_headers()
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         """Say that it is there."""
         self.send_response(204)
         self.end_headers()
