@@ -5,7 +5,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
 python := .venv/bin/python
-DRILLS := million steady walk churn outage overhead throughput
+DRILLS := million steady walk churn outage alerts overhead throughput
 
 .PHONY: help
 help: ## List the commands

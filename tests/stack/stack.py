@@ -24,6 +24,7 @@ class Stack:
     project: str
     grafana: bool
     ports: dict[str, int] = field(default_factory=lambda: free_ports(*PORTS))
+    settings: dict[str, str] = field(default_factory=dict)
 
     def compose(
         self,
@@ -32,12 +33,12 @@ class Stack:
         timeout: float = 120,
         settings: dict[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run `docker compose` with `arguments`, and `settings` in its environment."""
+        """Run `docker compose` with `arguments`; its environment has the stack's settings too."""
         published = {name: str(port) for name, port in self.ports.items()}
         found = subprocess.run(
             ["docker", "compose", "--project-name", self.project, *arguments],
             cwd=ROOT,
-            env={**os.environ, **published, **(settings or {})},
+            env={**os.environ, **published, **self.settings, **(settings or {})},
             capture_output=True,
             text=True,
             timeout=timeout,
