@@ -6,11 +6,10 @@ Exit codes: 0 all is well; 1 it is not; 2 wrong usage; 3 what had to be asked do
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import asdict, fields
 from textwrap import fill
-from time import sleep
 
 import click
 from flask import current_app
@@ -63,8 +62,7 @@ def status(targets: tuple[str, ...], once: bool) -> None:
     asked = targets or (_settings().metrics_bind,)
     console = Console()
     if console.is_terminal and not once:
-        with suppress(KeyboardInterrupt):
-            _watch(asked, console)
+        _watch(asked, console)
         return
     fleet = _answering(asked)
     page = console if console.is_terminal else Console(width=PLAIN_WIDTH)
@@ -139,11 +137,13 @@ def _answering(targets: Iterable[str]) -> pool_status.Fleet:
 
 def _watch(targets: Iterable[str], console: Console) -> None:
     fleet = _answering(targets)
+    # Ctrl-C is waited for and not raised: where it hits a finalizer, an exception is lost.
+    interrupt = {signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, interrupt)
     with Live(console=console, auto_refresh=False) as live:
-        while True:
-            live.update(pool_status.screen(fleet), refresh=True)
-            sleep(REFRESH)
-            fleet = pool_status.ask(targets)
+        live.update(pool_status.screen(fleet), refresh=True)
+        while signal.sigtimedwait(interrupt, REFRESH) is None:
+            live.update(pool_status.screen(pool_status.ask(targets)), refresh=True)
 
 
 def _server() -> dict[str, int]:
