@@ -16,7 +16,11 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from monitoring import alerts
-from monitoring.grafana import pool
+from monitoring.grafana.load import load
+from monitoring.grafana.mysql import mysql
+from monitoring.grafana.overview import overview
+from monitoring.grafana.pool import pool
+from monitoring.grafana.stack import stack
 
 ROOT = Path(__file__).parent
 DASHBOARDS = ROOT / "grafana/dashboards"
@@ -39,7 +43,8 @@ def main(arguments: list[str]) -> int:
 
 def generated() -> Iterator[tuple[Path, str]]:
     """Yield every file with what belongs in it."""
-    yield DASHBOARDS / "pool.json", render(pool.dashboard())
+    for dashboard in (overview, pool, mysql, load, stack):
+        yield DASHBOARDS / f"{dashboard.__name__}.json", render(dashboard())
     yield RULES, rules()
     yield RUNBOOK, with_table(RUNBOOK.read_text())
 

@@ -25,6 +25,8 @@ DOWN: Final = 30  # a replica that was scaled away stays as down for two scrapes
 # Windows and factors: Google, "The Site Reliability Workbook", chapter 5, table 5-8. At 14.4 times
 # the allowed rate, 2 % of the month's budget are gone in one hour; at 6 times, 5 % in six hours.
 AVAILABILITY: Final = 0.995
+REQUEST_SLOW: Final = 0.5
+REQUEST_LOST: Final = 2.0
 BURN: Final = {("5m", "1h"): 14.4, ("30m", "6h"): 6.0}
 
 # What happens now and then.

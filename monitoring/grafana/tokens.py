@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders import common as shared
 from grafana_foundation_sdk.builders import dashboard as board
-from grafana_foundation_sdk.builders import heatmap, prometheus, stat, timeseries
+from grafana_foundation_sdk.builders import heatmap, prometheus, stat, statetimeline, timeseries
 from grafana_foundation_sdk.models.common import (
     AxisPlacement,
     BigValueColorMode,
@@ -21,29 +21,47 @@ from grafana_foundation_sdk.models.common import (
     TooltipDisplayMode,
     VisibilityMode,
 )
-from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, Threshold, ThresholdsMode
+from grafana_foundation_sdk.models.dashboard import (
+    DynamicConfigValue,
+    Threshold,
+    ThresholdsMode,
+    ValueMap,
+    ValueMappingResult,
+)
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 SOURCE = DataSourceRef(type_val="prometheus", uid="$datasource")
 
 GREEN, AMBER, RED = "green", "orange", "red"
+LIGHT_BLUE = "#8ab8ff"
 COLOURS = {
     "in use": "blue",
-    "idle": "#8ab8ff",
+    "idle": LIGHT_BLUE,
     "overflow": "orange",
     "waiting": "red",
     "limit": "dark-red",
     "timeouts": "dark-red",
     "pool size": "text",
+    "pool_timeout": "dark-red",
+    "max_connections": "dark-red",
     "MySQL sees": "purple",
     "users": "semi-dark-green",
     "requests": "purple",
     "failed": "red",
-    "p50": "#8ab8ff",
+    "p50": LIGHT_BLUE,
     "p95": "blue",
     "p99": "dark-blue",
 }
-LIMITS = ("limit", "pool size", "max_connections")  # drawn as dashed lines, never stacked
+# Drawn as dashed lines, never stacked.
+LIMITS = ("limit", "pool size", "pool_timeout", "max_connections")
+# A worker's state is a number that rises with its trouble.
+STATES = {
+    0: ("idle", "text"),
+    1: ("in use", "blue"),
+    2: ("overflow", "orange"),
+    3: ("full", "dark-orange"),
+    4: ("waiting", "red"),
+}
 
 
 def query(expression: str, legend: str, ref: str = "A") -> prometheus.Dataquery:
@@ -60,8 +78,18 @@ def steps(amber: float | None = None, red: float | None = None) -> board.Thresho
     return board.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(found)
 
 
+def falling(red_below: float) -> board.ThresholdsConfig:
+    """Return red, and green from `red_below` on."""
+    found = [Threshold(color=RED, value=None), Threshold(color=GREEN, value=red_below)]
+    return board.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(found)
+
+
 def number(
-    title: str, description: str, expression: str, unit: str, thresholds: board.ThresholdsConfig
+    title: str,
+    description: str,
+    expression: str,
+    unit: str,
+    thresholds: board.ThresholdsConfig | None = None,
 ) -> stat.Panel:
     """Return one large number with its recent course, coloured by `thresholds`."""
     return (
@@ -70,8 +98,8 @@ def number(
         .description(description)
         .datasource(SOURCE)
         .unit(unit)
-        .thresholds(thresholds)
-        .color_mode(BigValueColorMode.BACKGROUND)
+        .thresholds(thresholds or steps())
+        .color_mode(BigValueColorMode.BACKGROUND if thresholds else BigValueColorMode.VALUE)
         .graph_mode(BigValueGraphMode.AREA)
         .no_value("none yet")
         .span(4)
@@ -101,6 +129,7 @@ def curves(
             shared.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING)
         )
         .legend(legend())
+        .no_value("nothing in this range")
     )
     for ref, (name, expression) in enumerate(series.items()):
         panel = panel.with_target(query(expression, name, chr(ord("A") + ref)))
@@ -139,6 +168,30 @@ def look(name: str) -> list[DynamicConfigValue]:
     return found
 
 
+def states(title: str, description: str, expression: str, each: str) -> statetimeline.Panel:
+    """Return a band for `each` worker, which says in words and colour what its pool does."""
+    names = {
+        str(value): ValueMappingResult(text=text, color=colour, index=value)
+        for value, (text, colour) in STATES.items()
+    }
+    return (
+        statetimeline.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .unit("short")
+        .mappings([ValueMap(options=names)])
+        .show_value(VisibilityMode.AUTO)
+        .merge_values(True)
+        .row_height(0.8)
+        .fill_opacity(80)
+        .no_value("no worker")
+        .span(12)
+        .height(8)
+        .with_target(query(expression, each))
+    )
+
+
 def heat(title: str, description: str, histogram: str, selector: str) -> heatmap.Panel:
     """Return the distribution of `histogram`, in seconds, over time."""
     rate = f"sum by (le) (rate({histogram}_bucket{{{selector}}}[$__rate_interval]))"
@@ -152,5 +205,6 @@ def heat(title: str, description: str, histogram: str, selector: str) -> heatmap
         .height(8)
         .y_axis(heatmap.YAxisConfig().unit("s"))
         .unit("reqps")
+        .no_value("nothing in this range")
         .with_target(query(rate, "{{le}}").format(PromQueryFormat.HEATMAP))
     )

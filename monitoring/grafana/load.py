@@ -1,0 +1,103 @@
+"""The load dashboard: what is offered, what is achieved, and where the time goes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard
+
+from monitoring.grafana import pool, tokens
+from monitoring.grafana.ask import quantiles
+from monitoring.grafana.frame import dashboard
+
+RESPONSE = "locust_response_time_seconds"
+SENT = "sum(rate(locust_requests_total[$__rate_interval]))"
+FAILED = "sum(rate(locust_failures_total[$__rate_interval]))"
+ANSWERED = "sum(rate(flask_http_request_total[$__rate_interval]))"
+
+
+def load() -> Dashboard:
+    """Return the whole dashboard, panels not yet numbered."""
+    return dashboard(
+        "load", "Load test", "What is offered, what is achieved, where does the time go?", ROWS
+    )
+
+
+def mean(histogram: str) -> str:
+    """Return the mean of `histogram`, seconds, over everything."""
+    total = f"sum(rate({histogram}_sum[$__rate_interval]))"
+    return f"{total} / sum(rate({histogram}_count[$__rate_interval]))"
+
+
+# fmt: off
+VERDICT: list[Any] = [
+    tokens.number(
+        "How many users?",
+        "Users that Locust simulates now. None while no load is run.",
+        "sum(locust_users)", "short",
+    ),
+    tokens.number(
+        "How much do they send?",
+        "Requests per second, of all users.", SENT, "reqps",
+    ),
+    tokens.number(
+        "How much fails?",
+        "The share of requests that failed for the user.",
+        f"{FAILED} / {SENT}", "percentunit", tokens.steps(0.01, 0.05),
+    ),
+    tokens.number(
+        "How long do they wait?",
+        "Mean response time as the user sees it.",
+        mean(RESPONSE), "s",
+    ),
+    pool.how_full(),
+    pool.who_waits(),
+]
+
+DETAILS: list[Any] = [
+    tokens.curves(
+        "Is what is offered achieved?",
+        "Requests that users sent, and that the application answered, per second. Apart: they are "
+        "lost, or answered by nginx.",
+        "reqps",
+        {"requests": SENT, "answered": ANSWERED, "failed": FAILED, "users": "sum(locust_users)"},
+    ),
+    tokens.heat(
+        "How long do users wait?",
+        "Every request, by its response time.",
+        RESPONSE, 'name!=""',
+    ),
+    tokens.curves(
+        "How long do the slowest wait?",
+        "Response times as users see them.",
+        "s", quantiles(RESPONSE, 'name!=""'),
+    ),
+    tokens.curves(
+        "Which requests are slow?",
+        "95 of 100 are answered within this time, by request. The top 8.",
+        "s",
+        {"{{method}} {{name}}": "topk(8, histogram_quantile(0.95, sum by (le, method, name) "
+            f"(rate({RESPONSE}_bucket[$__rate_interval]))) >= 0)"},
+    ),
+    tokens.curves(
+        "Where does the time go?",
+        "Mean seconds of a request: as the user sees it, inside the application, waiting for a "
+        "connection, and holding one. The gap between the first two is the network, nginx and the "
+        "queue before a thread is free.",
+        "s",
+        {"the user": mean(RESPONSE),
+         "in the application": mean("flask_http_request_duration_seconds"),
+         "waiting": mean("db_client_connection_wait_time_seconds"),
+         "in use": mean("db_client_connection_use_time_seconds")},
+    ),
+    tokens.curves(
+        "What fails?",
+        "Failed requests per second, by request.",
+        "reqps",
+        {"{{method}} {{name}}":
+            "sum by (method, name) (rate(locust_failures_total[$__rate_interval])) > 0"},
+    ),
+]
+
+ROWS = {"Is the load carried?": VERDICT, "Where does the time go?": DETAILS}
+# fmt: on
