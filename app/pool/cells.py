@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -78,11 +79,22 @@ class ThreadTable(Table):
         super().__init__(cells, layout.THREADS)
         self._taken = layout.THREADS_TAKEN.of(cells)
         self._shared = self._row(layout.THREADS.rows - 1)
+        self._of: dict[int, Row] = {}
 
-    def give_back(self, row: Row) -> None:
-        """Leave *row* and what it has counted to the next thread."""
+    def take_for(self, thread: int) -> Row:
+        """The row of *thread*, by its identifier."""
+        # What a thread takes while its locals are torn down, it never gives back. Identifiers are
+        # used again, and so is the row.
+        row = self._of.get(thread)
+        if row is None:
+            row = self._of[thread] = self.take()
+        return row
+
+    def leave(self, thread: int, row: Row) -> None:
+        """Leave the *row* of *thread*, and what it has counted, to the next."""
+        self._of.pop(thread, None)
         if row is not self._shared:
-            super().give_back(row)
+            self.give_back(row)
 
     def _fresh(self, index: int) -> Row:
         last = layout.THREADS.rows - 1
@@ -109,7 +121,8 @@ class Cells:
         self.threads = ThreadTable(cells)
         self.names: dict[str | None, int] = {None: 0}
         self.names.update(_names(memory))
-        self._next_name = count(len(self.names))
+        self._next_name = count(max(self.names.values()) + 1)
+        self._naming = threading.RLock()
 
     @classmethod
     def private(cls) -> Cells:
@@ -128,7 +141,8 @@ class Cells:
         try:
             if not _has_layout(os.pread(handle, layout.HEADER * 8, 0)):
                 os.ftruncate(handle, 0)
-            os.ftruncate(handle, layout.CELLS * 8)
+            # A hole that a full disk cannot fill would end the process at the first store to it.
+            os.posix_fallocate(handle, 0, layout.CELLS * 8)
             cells = cls(mmap.mmap(handle, layout.CELLS * 8))
         finally:
             os.close(handle)
@@ -137,17 +151,23 @@ class Cells:
         cells.header[layout.TENURE] = tenure
         return cells
 
-    def name(self, text: str) -> int:
-        """The index of a new holder's name; 0, which stands for all others, when names run out."""
-        # Two threads may both write a new name; readers add up what has the same.
-        index = next(self._next_name) if len(self.names) < layout.NAMES.rows else 0
-        if not 0 < index < layout.NAMES.rows:
-            return 0
-        start = (layout.NAMES.start + index * layout.NAMES.width) * 8
-        encoded = text.encode()[: layout.NAME_BYTES]
-        self._memory[start : start + len(encoded)] = encoded
-        self.names[text] = index
-        return index
+    def name(self, name: object) -> int:
+        """The index of a holder's *name*, written down where it is new; 0, which stands for all
+        others, when names run out."""
+        encoded = str(name).encode(errors="replace")[: layout.NAME_BYTES]
+        text = encoded.decode(errors="replace")
+        # No hook comes here, only who borrows a connection: a lock does no harm.
+        with self._naming:
+            if text not in self.names:
+                index = next(self._next_name)
+                if index >= layout.NAMES.rows:
+                    return 0
+                start = (layout.NAMES.start + index * layout.NAMES.width) * 8
+                self._memory[start : start + layout.NAME_BYTES] = encoded.ljust(
+                    layout.NAME_BYTES, b"\0"
+                )
+                self.names[text] = index
+            return self.names[text]
 
     def _settle(self) -> None:
         """Forget what the slot's last owner had open, used or waiting: it died with it."""

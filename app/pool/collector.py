@@ -46,9 +46,13 @@ class PoolCollector(Collector):
     def workers(self) -> list[Worker]:
         """Every worker that has recorded anything, dead ones too."""
         return [
-            Worker(stored, stored.tenure == tenure(self._directory, stored.slot), monotonic())
+            Worker(stored, self._is_owner(stored), monotonic())
             for stored in cells.stored(self._directory)
         ]
+
+    def _is_owner(self, stored: cells.Stored) -> bool:
+        # A process that was killed before it wrote its tenure left none.
+        return 0.0 != stored.tenure == tenure(self._directory, stored.slot)
 
 
 def _family(described: Described, workers: Iterable[Worker]) -> Iterator[Metric]:

@@ -76,7 +76,7 @@ NAMES: Final = Place(WAITERS.end, rows=64, width=16)
 NAME_BYTES: Final = NAMES.width * 8
 
 # Which rows of THREADS have ever been taken.
-THREADS_TAKEN: Final = Place(NAMES.end, rows=1024, width=1)
+THREADS_TAKEN: Final = Place(NAMES.end, rows=256, width=1)
 
 # What has happened: a thread's row. First counters, then histograms, then peaks.
 _WIDTHS: Final = {
@@ -107,7 +107,7 @@ USED_PEAK, PENDING_PEAK, WAIT_PEAK = range(_COUNTED, _COUNTED + 3 * PEAK_CELLS, 
 ROW: Final = _COUNTED + 3 * PEAK_CELLS
 PEAKS: Final = (USED_PEAK, ROW)
 
-THREADS: Final = Place(THREADS_TAKEN.end, rows=1024, width=ROW)
+THREADS: Final = Place(THREADS_TAKEN.end, rows=256, width=ROW)
 
 CELLS: Final = THREADS.end
 LAYOUT_ID: Final = float(VERSION * 10_000_000 + CELLS)

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 def watch(threshold: float | None) -> None:
     """Look for leaks in this process from now on, at intervals that suit *threshold*, seconds."""
     global _watch
-    if threshold is None:
+    if not threshold:
         return
     interval = threshold * LOOK_EVERY
     with _starting:

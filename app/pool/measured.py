@@ -9,7 +9,6 @@ hooks of why a connection is closed. SQLAlchemy 2.0 and 2.1.
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
@@ -103,7 +102,7 @@ class MeasuredQueuePool(QueuePool):
             raise
         counts.borrowed(connection, asked, self._holder)
         if self._leak_stacks:
-            counts.borrowed_here(connection, traceback.format_stack())
+            counts.borrowed_here(connection)
         return connection
 
     def recreate(self) -> QueuePool:
@@ -133,7 +132,7 @@ class MeasuredQueuePool(QueuePool):
         with self._overflow_lock:
             granted = self._max_overflow == -1 or self._overflow < self._max_overflow
             self._overflow += granted
-            beyond_size = self._overflow > 0
+            beyond_size = self._overflow > 0 and self._pool.maxsize > 0  # 0: any number
         if granted:
             self._counts.slot_granted(beyond_size)
         return granted

@@ -6,9 +6,11 @@ seconds of ``time.monotonic()``.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import threading
+import traceback
 import weakref
 from bisect import bisect_left
 from collections.abc import Callable
@@ -78,7 +80,7 @@ class Recorder:
     def detach(self) -> None:
         """Share nothing; after a fork, leave all connections to the parent."""
         self.attached = False
-        self._attaching = threading.Lock()
+        self._attaching = threading.RLock()
         for tracked in list(self.tracked.values()):
             tracked.let_go()
         self.tracked.clear()
@@ -108,7 +110,11 @@ class Recorder:
         for key, (reference, limits, _) in list(self._pools.items()):
             row = cells.pools.take()
             limits.write(row)
-            self._pools[key] = (reference, limits, row)
+            if key in self._pools:
+                self._pools[key] = (reference, limits, row)
+            if reference() is None:  # it became garbage just now
+                self._retire(key)
+                cells.pools.clear(row)
 
     # Pools
 
@@ -116,9 +122,10 @@ class Recorder:
     def pool_made(self, pool: Any, limits: Limits) -> None:
         """*pool* may open connections from now on, until it is retired or garbage."""
         key = id(pool)
-        row = self._cells.pools.take()
-        limits.write(row)
-        self._pools[key] = (weakref.ref(pool, lambda _: self._retire(key)), limits, row)
+        with self._attaching:
+            row = self._cells.pools.take()
+            limits.write(row)
+            self._pools[key] = (weakref.ref(pool, lambda _: self._retire(key)), limits, row)
 
     @harmless
     def pool_retired(self, pool: Any) -> None:
@@ -223,31 +230,38 @@ class Recorder:
         """Who asked at *asked* has a *connection* of the pool; *holder* may tell their name."""
         try:
             now = monotonic()
-            try:
-                name = holder() or current_holder()
-            except Exception:
-                self.fault()
-                name = None
-            try:
-                index = self._names[name]
-            except KeyError:
-                index = self._cells.name(str(name))
-            tracked: Tracked = connection._connection_record.measured
-            if index != tracked.holder:
-                tracked.row[HOLDER] = tracked.holder = index
-            tracked.row[STATE] = tracked.borrowed_at = now
-            self.leased.add(tracked)
             row = self._mine.row
             seconds = now - asked
             row[WAIT + bisect_left(BOUNDS, seconds)] += 1.0
             row[WAIT_SUM] += seconds
+            record = connection._connection_record
+            if record is None:  # a listener has detached it already
+                return
+            tracked: Tracked = record.measured
+            if tracked.row is UNREAD:  # inherited from a parent process
+                return
+            try:
+                name = holder() or current_holder() or None
+                index = self._names.get(name)
+                if index is None:
+                    index = self._cells.name(name)
+            except Exception:
+                self.fault()
+                index = 0
+            if index != tracked.holder:
+                tracked.row[HOLDER] = tracked.holder = index
+            tracked.row[STATE] = tracked.borrowed_at = now
+            self.leased.add(tracked)
         except Exception:
             self.fault()
 
     @harmless
-    def borrowed_here(self, connection: Any, stack: list[str]) -> None:
+    def borrowed_here(self, connection: Any) -> None:
         """Keep where *connection* was borrowed."""
-        tracked_by(connection._connection_record).stack = "".join(stack[:-1])
+        record = connection._connection_record
+        if record is not None:
+            stack = traceback.format_stack()[:-3]  # without the pool, the guard, and this
+            tracked_by(record).stack = "".join(stack)
 
     def returned(self, record: Any) -> None:
         """*record* goes back to the queue of idle ones, with its connection or as a mere place."""
@@ -256,25 +270,26 @@ class Recorder:
                 return
             tracked: Tracked = record.measured
             tracked.row[STATE] = IDLE
-            borrowed_at = tracked.borrowed_at
-            if not borrowed_at:
-                return
-            now = monotonic()
-            seconds = now - borrowed_at
-            tracked.borrowed_at = 0.0
-            row = self._mine.row
-            holder = tracked.holder
-            row[USE + bisect_left(BOUNDS, seconds)] += 1.0
-            row[HOLDER_USES + holder] += 1.0
-            row[HOLDER_SECONDS + holder] += seconds
-            # Enough for the peak: any level was either left by a return, or is there still.
-            leased = self.leased
-            used = len(leased)
-            if used > self._peak_used or now >= self._peak_until:
-                self._used_peak(row, now, used)
-            leased.discard(tracked)
+            if tracked.borrowed_at:
+                self._use_ended(tracked)
         except Exception:
             self.fault()
+
+    def _use_ended(self, tracked: Tracked) -> None:
+        now = monotonic()
+        seconds = now - tracked.borrowed_at
+        tracked.borrowed_at = 0.0
+        row = self._mine.row
+        holder = tracked.holder
+        row[USE + bisect_left(BOUNDS, seconds)] += 1.0
+        row[HOLDER_USES + holder] += 1.0
+        row[HOLDER_SECONDS + holder] += seconds
+        # Enough for the peak: any level was either left by a return, or is there still.
+        leased = self.leased
+        used = len(leased)
+        if used > self._peak_used or now >= self._peak_until:
+            self._used_peak(row, now, used)
+        leased.discard(tracked)
 
     def _used_peak(self, row: Row, now: float, used: int) -> None:
         peak(row, layout.USED_PEAK, now, used)
@@ -306,8 +321,9 @@ class Recorder:
         """The pool closes the *connection* of *record*."""
         tracked = tracked_by(record)
         full = tracked.row[STATE] == IDLE  # given back, and not taken from the queue since
-        self.returned(record)
         tracked.row[STATE] = TAKEN
+        if tracked.borrowed_at:
+            self._use_ended(tracked)
         if self._mine.disposing:
             tracked.reason = layout.CLOSE_DISPOSE
         elif tracked.reason == UNKNOWN:
@@ -329,7 +345,8 @@ class Recorder:
         tracked = self.tracked.pop(key, None)
         if tracked is None:
             return
-        self.leased.discard(tracked)
+        if tracked.borrowed_at:  # neither returned nor closed, but lost
+            self._use_ended(tracked)
         reason = layout.CLOSE_ERROR if tracked.reason == UNKNOWN else tracked.reason
         self._mine.row[layout.CLOSES + reason] += 1.0
         self._gone(tracked)
@@ -386,11 +403,33 @@ def announce_worker() -> None:
         each.attach()
 
 
-def _detach_after_fork() -> None:
+# A collection in the child, before it has let go of the parent's rows, would write to them.
+
+_forking = threading.Lock()
+_collecting = False
+
+
+def _before_fork() -> None:
+    global _collecting
+    _forking.acquire()
+    _collecting = gc.isenabled()
+    gc.disable()
+
+
+def _after_fork() -> None:
+    if _collecting:
+        gc.enable()
+    _forking.release()
+
+
+def _after_fork_in_child() -> None:
     for each in recorders():
         each.detach()
+    _after_fork()
 
 
 _recorders: dict[str, Recorder] = {}
 
-os.register_at_fork(after_in_child=_detach_after_fork)
+os.register_at_fork(
+    before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child
+)

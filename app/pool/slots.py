@@ -12,11 +12,13 @@ import fcntl
 import os
 import shutil
 import tempfile
+from dataclasses import dataclass
 from functools import cache
 from itertools import count
 from pathlib import Path
 from struct import Struct
-from time import monotonic
+from threading import Lock
+from time import monotonic, sleep
 
 DIRECTORY_VARIABLE = "SQLALCHEMY_POOL_METRICS_DIR"
 
@@ -37,17 +39,13 @@ def metrics_directory() -> Path:
     return directory
 
 
-@cache
 def worker_slot() -> int:
     """The slot of this process: the lowest that no living process owns, taken at the first call."""
-    global _lock
-    for slot in count():
-        _lock = _open(metrics_directory(), slot)
-        if _claim(_lock):
-            os.pwrite(_lock, _TENURE.pack(monotonic()), 0)
-            return slot
-        os.close(_lock)
-    raise AssertionError("count() ended")
+    global _owned
+    if _owned is None:
+        with _taking:
+            _owned = _owned or _take()
+    return _owned.slot
 
 
 def tenure(directory: Path, slot: int) -> float:
@@ -66,8 +64,26 @@ def tenure(directory: Path, slot: int) -> float:
     return float(_TENURE.unpack(written)[0]) if len(written) == _TENURE.size else 0.0
 
 
+@dataclass(frozen=True)
+class _Owned:
+    slot: int
+    handle: int  # of the locked file
+
+
 _TENURE = Struct("d")
-_lock = -1
+_ATTEMPTS = 100  # to lock a file while others read from it
+_owned: _Owned | None = None
+_taking = Lock()
+
+
+def _take() -> _Owned:
+    for slot in count():
+        handle = _open(metrics_directory(), slot)
+        if _claim(handle):
+            os.pwrite(handle, _TENURE.pack(monotonic()), 0)
+            return _Owned(slot, handle)
+        os.close(handle)
+    raise AssertionError("count() ended")
 
 
 def _open(directory: Path, slot: int) -> int:
@@ -75,12 +91,15 @@ def _open(directory: Path, slot: int) -> int:
 
 
 def _claim(handle: int) -> bool:
-    while not _try(handle, fcntl.LOCK_EX):
+    for _ in range(_ATTEMPTS):
+        if _try(handle, fcntl.LOCK_EX):
+            return True
         # An owner refuses a shared lock as well; a reader, who asks for the tenure, does not.
         if not _try(handle, fcntl.LOCK_SH):
             return False
         fcntl.flock(handle, fcntl.LOCK_UN)
-    return True
+        sleep(0.001)
+    return False  # a reader that was stopped, or left its handle to a child; there are other slots
 
 
 def _try(handle: int, lock: int) -> bool:
@@ -98,12 +117,23 @@ def _remove_own(directory: Path, owner: int) -> None:
 
 def forget_after_fork() -> None:
     """Leave the parent's slot to the parent; the child takes one of its own when it needs it."""
-    global _lock
-    if _lock >= 0:
+    global _owned, _taking
+    if _owned is not None:
         # Closing a copy leaves the parent's lock in place; unlocking it would not.
-        os.close(_lock)
-        _lock = -1
-    worker_slot.cache_clear()
+        os.close(_owned.handle)
+        _owned = None
+    _taking = Lock()
 
 
-os.register_at_fork(after_in_child=forget_after_fork)
+def _before_fork() -> None:
+    # A child must not keep the handle of a slot that is being taken.
+    _taking.acquire()
+
+
+def _after_fork() -> None:
+    _taking.release()
+
+
+os.register_at_fork(
+    before=_before_fork, after_in_parent=_after_fork, after_in_child=forget_after_fork
+)

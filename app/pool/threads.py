@@ -14,8 +14,9 @@ class Mine(threading.local):
     """What belongs to the calling thread: its row, and whether it waits or disposes of a pool."""
 
     def __init__(self, threads: ThreadTable) -> None:
-        self.row = threads.take()
-        self.lease = _RowLease(threads, self.row)
+        thread = threading.get_ident()
+        self.row = threads.take_for(thread)
+        self.lease = _RowLease(threads, thread, self.row)
         self.waiting: Row | None = None
         self.beyond_size = False
         self.disposing = False
@@ -24,12 +25,13 @@ class Mine(threading.local):
 class _RowLease:
     """Gives a thread's row back when the thread ends, for the next thread to go on with."""
 
-    def __init__(self, threads: ThreadTable, row: Row) -> None:
+    def __init__(self, threads: ThreadTable, thread: int, row: Row) -> None:
         self._threads = threads
+        self._thread = thread
         self._row = row
 
     def __del__(self) -> None:
-        self._threads.give_back(self._row)
+        self._threads.leave(self._thread, self._row)
 
 
 def observe(row: Row, histogram: int, seconds: float) -> None:

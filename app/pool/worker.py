@@ -48,7 +48,9 @@ class Worker:
 
     @property
     def overflow(self) -> float:
-        """Pooled connections that are open beyond the size."""
+        """Pooled connections that are open beyond the size, where the size is a limit."""
+        if any(row[layout.SIZE] == 0 for row in self.stored.pools):
+            return 0.0
         return max(0.0, self.idle + self.used - self.count_in(layout.DETACHED) - self.size)
 
     @property

@@ -303,7 +303,7 @@ def test_workers_forked_and_killed(multiprocess: dict[str, str]) -> None:
 
 
 FREEZE = """
-import os, sys
+import gc, os, sys
 from threading import Thread
 from prometheus_client import CollectorRegistry, Counter
 from app.pool import measured_pool
@@ -321,6 +321,7 @@ def serve():
         leaked = [engine.raw_connection()]
         leaked.append(leaked)                     # in a cycle: returned by the garbage collector
         del leaked
+        gc.set_threshold(300 + number % 101)      # so that a collection comes anywhere
         requests.labels(f"/{number}").inc()       # a new child is made under the process's lock
         served += 1
 
