@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -101,3 +102,89 @@ def test_reader_does_not_make_a_worker_skip_a_slot(tmp_path: Path) -> None:
         )
         scraping.send_signal(signal.SIGKILL)
     assert done.returncode == 0, done.stderr
+
+
+def test_slot_whose_reader_does_not_let_go_is_left_out(tmp_path: Path) -> None:
+    with (tmp_path / "0.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_SH)
+        done = subprocess.run(
+            [sys.executable, "-c", "from app.pool import worker_slot; print(worker_slot())"],
+            cwd=ROOT,
+            env={**os.environ, "SQLALCHEMY_POOL_METRICS_DIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+    assert done.stdout == "1\n"
+
+
+ABRUPT = """
+import sys
+from threading import Barrier, Thread
+from app.pool import measured_pool
+from tests.pool.oracle import Recording
+
+sys.setswitchinterval(1e-6)
+barrier = Barrier(8)
+held = []
+
+def first_use(engine):
+    barrier.wait()
+    held.append(engine.connect())
+
+engines = [Recording().engine(measured_pool(f"pool {number}")) for number in range(8)]
+threads = [Thread(target=first_use, args=(engine,)) for engine in engines]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_threads_that_ask_first_at_once_share_one_slot(tmp_path: Path) -> None:
+    for attempt in range(5):
+        directory = tmp_path / str(attempt)
+        subprocess.run(
+            [sys.executable, "-c", ABRUPT],
+            cwd=ROOT,
+            env={**os.environ, "SQLALCHEMY_POOL_METRICS_DIR": str(directory)},
+            timeout=60,
+            check=True,
+        )
+        assert sorted(path.name for path in directory.glob("*.lock")) == ["0.lock"]
+
+
+FORK = """
+import gc, os
+from app.pool import PoolCollector, measured_pool, layout
+from tests.pool.oracle import Recording
+
+gc.disable()
+engine = Recording().engine(measured_pool("forked"))
+leaked = [engine.raw_connection()]
+leaked.append(leaked)                              # only a collection returns it
+del leaked
+gc.set_threshold(4 + gc.get_count()[0], 1000, 1000)
+gc.enable()
+if os.fork() == 0:
+    os._exit(0)
+os.wait()
+assert gc.isenabled()
+gc.collect()
+(worker,) = PoolCollector().workers()
+print(worker.used, worker.idle, worker.count(layout.USE))
+"""
+
+
+def test_collection_in_a_child_returns_nothing_of_the_parents(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FORK],
+        cwd=ROOT,
+        env={**os.environ, "SQLALCHEMY_POOL_METRICS_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == "0 1 1.0\n"

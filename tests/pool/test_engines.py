@@ -50,6 +50,15 @@ def test_unlimited_pool(name: str, read: Reading) -> None:
     assert read("sqlalchemy_pool_closes_total", reason="overflow") == 18
 
 
+def test_pool_without_a_size_has_nothing_beyond_it(name: str, read: Reading) -> None:
+    engine = Recording().engine(measured_pool(name), pool_size=0)
+    held = [engine.connect() for _ in range(3)]
+    assert count(read, "used") == 3
+    assert read("sqlalchemy_pool_overflow") == read("sqlalchemy_pool_overflows_total") == 0
+    for connection in held:
+        connection.close()
+
+
 def test_failed_connect_is_no_overflow(name: str, read: Reading) -> None:
     dbapi = Recording()
     engine = dbapi.engine(measured_pool(name))

@@ -48,6 +48,16 @@ def test_application_that_cannot_tell(name: str, read: Reading) -> None:
     assert read("sqlalchemy_pool_faults_total") == 1
 
 
+def test_names_of_any_kind_are_told_apart_and_kept(name: str, read: Reading) -> None:
+    names = iter(["", "\ud800", 7, 7, "after"])
+    engine = Recording().engine(measured_pool(name, holder=lambda: next(names)))  # type: ignore[arg-type, return-value]
+    for _ in range(5):
+        engine.connect().close()
+    for holder, uses in {"other": 1, "?": 1, "7": 2, "after": 1}.items():
+        assert read(USES, holder=holder) == uses, holder
+    assert read("sqlalchemy_pool_faults_total") == 0
+
+
 def test_names_are_bounded(name: str, tmp_path: Path) -> None:
     engine = Recording().engine(measured_pool(name))
     for number in range(200):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
-from app.pool import measured_pool
+from app.pool import layout, measured_pool
 from app.pool.layout import LAYOUT_ID
 from tests.conftest import ROOT
 from tests.pool.conftest import Reading, count, reader
@@ -166,3 +169,50 @@ def test_connection_that_is_closed_behind_the_pools_back(name: str, read: Readin
     with engine.connect():
         assert count(read, "used") == 1
     assert count(read, "idle") == 1
+
+
+def test_row_of_a_thread_that_leaves_its_connection_to_its_locals_is_used_again(name: str) -> None:
+    pool = measured_pool(name)
+    engine = Recording().engine(pool)
+    local = threading.local()
+
+    def work() -> None:
+        local.connection = engine.connect()  # returned when the thread's locals are torn down
+
+    for _ in range(20):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    taken = layout.THREADS_TAKEN.of(pool._counts._cells._cells)
+    assert sum(taken.tolist()) < 10
+
+
+def test_listener_that_detaches_what_is_borrowed(name: str, read: Reading) -> None:
+    engine = Recording().engine(measured_pool(name))
+    event.listen(engine, "checkout", lambda _connection, _record, proxy: proxy.detach())
+    connection = engine.raw_connection()
+    assert read("sqlalchemy_pool_detached") == 1
+    assert read("db_client_connection_wait_time_seconds_count", outcome="ok") == 1
+    assert read("sqlalchemy_pool_faults_total") == 0
+    connection.close()
+
+
+def test_use_ends_also_where_a_listener_does_not_let_the_connection_back(
+    name: str, read: Reading
+) -> None:
+    engine = Recording().engine(measured_pool(name))
+    event.listen(engine, "checkin", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        engine.raw_connection().close()
+    gc.collect()
+    assert count(read, "used") == 0
+    assert read("db_client_connection_use_time_seconds_count") == 1
+    assert read("sqlalchemy_pool_closes_total", reason="garbage") == 1
+
+
+def test_threshold_of_zero_looks_for_no_leaks(name: str, read: Reading) -> None:
+    engine = Recording().engine(measured_pool(name, leak_threshold=0))
+    threads = threading.active_count()
+    with engine.connect():
+        assert threading.active_count() == threads
+        assert read("sqlalchemy_pool_leaks_suspected") == 0
