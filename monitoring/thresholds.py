@@ -12,7 +12,7 @@ SATURATION_BUSY: Final = 0.7
 SATURATION_FULL: Final = 0.9
 WAIT_SLOW: Final = 0.25  # of pool_timeout, for the slowest 5 of 100 checkouts
 WAIT_LOST: Final = 0.5  # of pool_timeout
-PATIENCE: Final = 30  # how long a full pool or a queue may last: a burst is no incident
+PATIENCE: Final = 15  # how long a full pool or a queue may last: a burst is no incident
 DISAGREEMENT: Final = 2  # connections that open or close between two scrapes
 
 # The server. What is left of its connections is for people, exporter and backup.

@@ -70,8 +70,8 @@ def restart(stack: Stack) -> None:
 
 SCENARIOS: dict[Callable[[Stack], None], set[str]] = {
     steady: set(),
-    spike: set(),
-    slow_query: set(),
+    spike: {"PoolWaiters", "PoolWaitSlow", "PoolSaturated"},
+    slow_query: {"PoolWaiters", "PoolWaitSlow", "PoolSaturated"},
     leak: {"PoolLeakSuspected"},
     restart: {"MySQLDown", "MySQLRestarted", "PoolConnectFailures"},
 }
