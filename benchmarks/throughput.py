@@ -38,7 +38,7 @@ from loadtest.lab.processes import Workspace
 
 LIMIT = 0.97  # of the throughput without instrumentation
 SATURATED = 0.9  # of the processors' time: nothing else was the limit
-ROUNDS = 40
+ROUNDS = 50
 TURNS = 6  # of each variant in a round
 SECONDS = 0.6  # a turn: what else the machine does changes slowly
 VARIANTS: Final = (BARE, OURS, NAIVE)
