@@ -121,9 +121,7 @@ class PoolWalk(RuleBasedStateMachine):
     @precondition(lambda self: self.held)
     @rule(which=index)
     def invalidate_softly(self, which: int) -> None:
-        connection = self.held[which % len(self.held)]
-        connection.invalidate(soft=True)
-        connection._connection_record.starttime -= 1
+        self.held[which % len(self.held)].invalidate(soft=True)
 
     @precondition(lambda self: self.held)
     @rule(which=index, thread=index)
