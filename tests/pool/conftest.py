@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +17,7 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.pool import Pool
 
 from app.pool import PoolCollector, measured_pool, metrics_directory
+from tests.conftest import ROOT
 from tests.pool.oracle import only
 
 Reading = Callable[..., float]
@@ -71,3 +75,16 @@ def reader(name: str, directory: Path | None = None) -> Reading:
 
 def count(read: Reading, state: str, worker: int = 0) -> float:
     return read("db_client_connection_count", worker, db_client_connection_state=state)
+
+
+def python(script: str, directory: Path | str) -> subprocess.CompletedProcess[str]:
+    """Run *script* as a process of its own that shares *directory*."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", script],
+        cwd=ROOT,
+        env={**os.environ, "SQLALCHEMY_POOL_METRICS_DIR": str(directory)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

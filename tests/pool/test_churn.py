@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from tests.conftest import ROOT
-from tests.pool.conftest import count, reader
+from tests.pool.conftest import count, python, reader
 
 DEATHS = 512
 
@@ -91,15 +91,7 @@ def test_reader_does_not_make_a_worker_skip_a_slot(tmp_path: Path) -> None:
     ) as scraping:
         assert scraping.stdout is not None
         assert scraping.stdout.readline() == b"ready\n"
-        done = subprocess.run(
-            [sys.executable, "-c", CLAIM],
-            cwd=ROOT,
-            env={**os.environ, "SQLALCHEMY_POOL_METRICS_DIR": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = python(CLAIM, tmp_path)
         scraping.send_signal(signal.SIGKILL)
     assert done.returncode == 0, done.stderr
 
@@ -107,16 +99,8 @@ def test_reader_does_not_make_a_worker_skip_a_slot(tmp_path: Path) -> None:
 def test_slot_whose_reader_does_not_let_go_is_left_out(tmp_path: Path) -> None:
     with (tmp_path / "0.lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_SH)
-        done = subprocess.run(
-            [sys.executable, "-c", "from app.pool import worker_slot; print(worker_slot())"],
-            cwd=ROOT,
-            env={**os.environ, "SQLALCHEMY_POOL_METRICS_DIR": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=True,
-        )
-    assert done.stdout == "1\n"
+        done = python("from app.pool import worker_slot; print(worker_slot())", tmp_path)
+    assert done.stdout == "1\n", done.stderr
 
 
 ABRUPT = """
@@ -145,13 +129,7 @@ for thread in threads:
 def test_threads_that_ask_first_at_once_share_one_slot(tmp_path: Path) -> None:
     for attempt in range(5):
         directory = tmp_path / str(attempt)
-        subprocess.run(
-            [sys.executable, "-c", ABRUPT],
-            cwd=ROOT,
-            env={**os.environ, "SQLALCHEMY_POOL_METRICS_DIR": str(directory)},
-            timeout=60,
-            check=True,
-        )
+        assert python(ABRUPT, directory).returncode == 0
         assert sorted(path.name for path in directory.glob("*.lock")) == ["0.lock"]
 
 
@@ -178,13 +156,5 @@ print(worker.used, worker.idle, worker.count(layout.USE))
 
 
 def test_collection_in_a_child_returns_nothing_of_the_parents(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", FORK],
-        cwd=ROOT,
-        env={**os.environ, "SQLALCHEMY_POOL_METRICS_DIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    assert done.stdout == "0 1 1.0\n"
+    done = python(FORK, tmp_path)
+    assert done.stdout == "0 1 1.0\n", done.stderr

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
-import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -15,8 +12,7 @@ from sqlalchemy import event
 
 from app.pool import layout, measured_pool
 from app.pool.layout import LAYOUT_ID
-from tests.conftest import ROOT
-from tests.pool.conftest import Reading, count, reader
+from tests.pool.conftest import Reading, count, python, reader
 from tests.pool.oracle import Recording
 
 
@@ -62,18 +58,6 @@ def test_fault_inside_is_counted(name: str, read: Reading, part: str) -> None:
     setattr(pool._counts, part, whole)
     assert read("sqlalchemy_pool_faults_total") > 0
     engine.dispose()
-
-
-def python(script: str, directory: Path | str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", script],
-        cwd=ROOT,
-        env={**os.environ, "SQLALCHEMY_POOL_METRICS_DIR": str(directory)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 ONE = """
