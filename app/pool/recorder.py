@@ -110,10 +110,10 @@ class Recorder:
         for key, (reference, limits, _) in list(self._pools.items()):
             row = cells.pools.take()
             limits.write(row)
+            moved = (reference, limits, row)
             if key in self._pools:
-                self._pools[key] = (reference, limits, row)
-            if reference() is None:  # it became garbage just now
-                self._retire(key)
+                self._pools[key] = moved
+            else:  # it became garbage just now
                 cells.pools.clear(row)
 
     # Pools
