@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from flask import Flask, request
+from flask import Flask, Request, request
 from sqlalchemy import URL, text
 
 from benchmarks import setting
 from benchmarks.pools import make_engine
 
 BODY = b'{"answer":1}\n'
+
+# As in app.database: an attribute of the proxy itself takes half a microsecond more.
+_current_request: Callable[[], Request] = request._get_current_object  # type: ignore[attr-defined]
 
 
 def create_app() -> Flask:
@@ -55,5 +58,5 @@ def database_url(environment: Mapping[str, str]) -> URL:
 
 
 def _route() -> str | None:
-    rule = request.url_rule  # once, for each look at the proxy takes half a microsecond
+    rule = _current_request().url_rule
     return rule.rule if rule else None

@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
-from monitoring.grafana.frame import AT
+POOL = "db_client_connection_pool_name"
+REPLICA = 'job=~"$job", instance=~"$instance"'
+# What a dashboard's choices say about a metric, by how its name begins; nothing about others.
+CHOICES = {
+    ("flask_",): REPLICA,
+    ("db_client_", "sqlalchemy_pool_"): f'{REPLICA}, {POOL}=~"$pool"',
+}
 
 
-def rate(counter: str, labels: str = AT, by: str = "") -> str:
-    """Return `counter` per second, summed over what `labels` select, or `by` each of a label."""
+def chosen(metric: str, where: str = "") -> str:
+    """Return the series of `metric` that `where` and the dashboard's choices select."""
+    choices = [labels for names, labels in CHOICES.items() if metric.startswith(names)]
+    labels = ", ".join(filter(None, [where, *choices]))
+    return f"{metric}{{{labels}}}" if labels else metric
+
+
+def rate(counter: str, where: str = "", by: str = "") -> str:
+    """Return `counter` per second, summed over what `where` selects, or `by` each of a label."""
     over = f"sum by ({by})" if by else "sum"
-    return f"{over} (rate({counter}{{{labels}}}[$__rate_interval]))"
+    return f"{over} (rate({chosen(counter, where)}[$__rate_interval]))"
 
 
-def quantile(q: float, histogram: str, labels: str = AT) -> str:
-    """Return the `q` quantile of `histogram` over what `labels` select, seconds."""
-    buckets = f"sum by (le) (rate({histogram}_bucket{{{labels}}}[$__rate_interval]))"
+def quantile(q: float, histogram: str) -> str:
+    """Return the `q` quantile of `histogram`, seconds."""
     # Without a request in the interval it is NaN, which the comparison leaves out.
-    return f"histogram_quantile({q}, {buckets}) >= 0"
+    return f"histogram_quantile({q}, {rate(f'{histogram}_bucket', by='le')}) >= 0"
 
 
-def quantiles(histogram: str, labels: str = AT) -> dict[str, str]:
+def quantiles(histogram: str) -> dict[str, str]:
     """Return the usual three quantiles of `histogram`, by their names."""
-    return {f"p{q * 100:.0f}": quantile(q, histogram, labels) for q in (0.5, 0.95, 0.99)}
+    return {f"p{q * 100:.0f}": quantile(q, histogram) for q in (0.5, 0.95, 0.99)}
+
+
+def mean(histogram: str) -> str:
+    """Return the mean of `histogram`, seconds."""
+    return f"{rate(f'{histogram}_sum')} / {rate(f'{histogram}_count')}"

@@ -13,9 +13,9 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 
 from monitoring.grafana import tokens
+from monitoring.grafana.ask import POOL, REPLICA
 
 TAG = "poolsight"
-AT = 'job=~"$job", instance=~"$instance"'
 
 EVENTS = {
     "Load": ("purple", "sum by (profile) (locust_profile_info)", "profile {{profile}}"),
@@ -60,6 +60,7 @@ def dashboard(
     if of_pool:
         found = found.with_variable(_choice("job", "Job", "job"))
         found = found.with_variable(_choice("instance", "Replica", "instance", 'job=~"$job"'))
+        found = found.with_variable(_choice("pool", "Pool", POOL, REPLICA))
     for name, (colour, expression, text) in EVENTS.items():
         found = found.annotation(_event(name, colour, expression, text))
     for heading, panels in rows.items():

@@ -7,13 +7,13 @@ from typing import Any
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from monitoring.grafana import pool, tokens
-from monitoring.grafana.ask import quantiles
+from monitoring.grafana.ask import mean, quantiles, rate
 from monitoring.grafana.frame import dashboard
 
 RESPONSE = "locust_response_time_seconds"
-SENT = "sum(rate(locust_requests_total[$__rate_interval]))"
-FAILED = "sum(rate(locust_failures_total[$__rate_interval]))"
-ANSWERED = "sum(rate(flask_http_request_total[$__rate_interval]))"
+SENT = rate("locust_requests_total")
+FAILED = rate("locust_failures_total")
+ANSWERED = rate("flask_http_request_total")
 
 
 def load() -> Dashboard:
@@ -21,12 +21,6 @@ def load() -> Dashboard:
     return dashboard(
         "load", "Load test", "What is offered, what is achieved, where does the time go?", ROWS
     )
-
-
-def mean(histogram: str) -> str:
-    """Return the mean of `histogram`, seconds, over everything."""
-    total = f"sum(rate({histogram}_sum[$__rate_interval]))"
-    return f"{total} / sum(rate({histogram}_count[$__rate_interval]))"
 
 
 # fmt: off
@@ -65,12 +59,12 @@ DETAILS: list[Any] = [
     tokens.heat(
         "How long do users wait?",
         "Every request, by its response time.",
-        RESPONSE, 'name!=""',
+        RESPONSE,
     ),
     tokens.curves(
         "How long do the slowest wait?",
         "Response times as users see them.",
-        "s", quantiles(RESPONSE, 'name!=""'),
+        "s", quantiles(RESPONSE),
     ),
     tokens.curves(
         "Which requests are slow?",

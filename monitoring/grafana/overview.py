@@ -9,10 +9,10 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 from monitoring import thresholds as limit
 from monitoring.grafana import pool, tokens
 from monitoring.grafana.ask import quantile, quantiles, rate
-from monitoring.grafana.frame import AT, dashboard
+from monitoring.grafana.frame import dashboard
 
 DURATION = "flask_http_request_duration_seconds"
-FAILED = rate("flask_http_request_total", f'status=~"5..", {AT}')
+FAILED = rate("flask_http_request_total", 'status=~"5.."')
 # No failure yet is no series yet.
 ERRORS = f"(({FAILED}) or vector(0)) / {rate('flask_http_request_total')}"
 
@@ -83,8 +83,8 @@ LAYERS: list[Any] = [
         "Load: what is sent?",
         "What Locust sends per second, and its users (right axis). Empty while no load is run.",
         "reqps",
-        {"requests": "sum(rate(locust_requests_total[$__rate_interval]))",
-         "failed": "sum(rate(locust_failures_total[$__rate_interval]))",
+        {"requests": rate("locust_requests_total"),
+         "failed": rate("locust_failures_total"),
          "users": "sum(locust_users)"},
     ),
 ]

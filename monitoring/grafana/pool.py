@@ -8,20 +8,21 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from monitoring import thresholds as limit
 from monitoring.grafana import tokens
-from monitoring.grafana.ask import quantile, quantiles, rate
-from monitoring.grafana.frame import AT, dashboard
+from monitoring.grafana.ask import chosen, quantile, quantiles, rate
+from monitoring.grafana.frame import dashboard
 
 WORKER = "sum by (instance, worker)"
 
 
 def state(name: str, over: str = "sum") -> str:
     """Return the open connections that are `name`, added up by `over`."""
-    return f'{over} (db_client_connection_count{{db_client_connection_state="{name}", {AT}}})'
+    where = f'db_client_connection_state="{name}"'
+    return f"{over} ({chosen('db_client_connection_count', where)})"
 
 
 def gauge(name: str, over: str = "sum") -> str:
     """Return the gauge `name` of the pools, added up by `over`."""
-    return f"{over} ({name}{{{AT}}})"
+    return f"{over} ({chosen(name)})"
 
 
 USED, IDLE = state("used"), state("idle")
@@ -105,7 +106,7 @@ VERDICT: list[Any] = [
     tokens.number(
         "How many were refused?",
         "Requests that waited pool_timeout in vain and were answered 503, in the time shown.",
-        f"sum(increase(db_client_connection_timeouts_total{{{AT}}}[$__range]))",
+        f"sum(increase({chosen('db_client_connection_timeouts_total')}[$__range]))",
         "short", tokens.steps(red=1),
     ),
     how_full_is_the_server(),
@@ -150,7 +151,7 @@ TIME: list[Any] = [
         "How long do requests wait for a connection?",
         "Every checkout, by the time it took: free connection, new connection, or the queue. "
         "Nothing is above pool_timeout but what had to connect as well.",
-        WAIT, AT,
+        WAIT,
     ),
     tokens.curves(
         "How long do the slowest wait?",
@@ -163,7 +164,7 @@ TIME: list[Any] = [
     tokens.heat(
         "How long is a connection held?",
         "From checkout to return. The pool's throughput is its limit divided by this.",
-        USE, AT,
+        USE,
     ),
     tokens.curves(
         "Who holds connections for how long?",
@@ -190,7 +191,7 @@ CHURN: list[Any] = [
         "Are connections reused?",
         "Connections opened, and opened beyond pool_size, per second. Steady traffic needs none.",
         "ops",
-        {"opened": rate("sqlalchemy_pool_connects_total", f'outcome="ok", {AT}'),
+        {"opened": rate("sqlalchemy_pool_connects_total", 'outcome="ok"'),
          "overflow": rate("sqlalchemy_pool_overflows_total")},
     ),
     tokens.curves(
@@ -213,7 +214,7 @@ CHURN: list[Any] = [
         "grows with the clock is a leak, or a transaction that is never ended.",
         "s",
         {"{{instance}} worker {{worker}}":
-            f"max by (instance, worker) (sqlalchemy_pool_oldest_lease_seconds{{{AT}}})"},
+            gauge("sqlalchemy_pool_oldest_lease_seconds", "max by (instance, worker)")},
     ),
     tokens.curves(
         "Are idle connections alive?",

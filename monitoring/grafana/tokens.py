@@ -30,6 +30,8 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
+from monitoring.grafana.ask import rate
+
 SOURCE = DataSourceRef(type_val="prometheus", uid="$datasource")
 
 GREEN, AMBER, RED = "green", "orange", "red"
@@ -192,9 +194,9 @@ def states(title: str, description: str, expression: str, each: str) -> statetim
     )
 
 
-def heat(title: str, description: str, histogram: str, selector: str) -> heatmap.Panel:
+def heat(title: str, description: str, histogram: str) -> heatmap.Panel:
     """Return the distribution of `histogram`, in seconds, over time."""
-    rate = f"sum by (le) (rate({histogram}_bucket{{{selector}}}[$__rate_interval]))"
+    buckets = rate(f"{histogram}_bucket", by="le")
     return (
         heatmap.Panel()
         .title(title)
@@ -206,5 +208,5 @@ def heat(title: str, description: str, histogram: str, selector: str) -> heatmap
         .y_axis(heatmap.YAxisConfig().unit("s"))
         .unit("reqps")
         .no_value("nothing in this range")
-        .with_target(query(rate, "{{le}}").format(PromQueryFormat.HEATMAP))
+        .with_target(query(buckets, "{{le}}").format(PromQueryFormat.HEATMAP))
     )

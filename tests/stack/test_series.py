@@ -65,7 +65,13 @@ SILENT = {
     "sum by (method, name) (rate(locust_failures_total[$__rate_interval])) > 0":
         "it names the requests that fail",
 }  # fmt: skip
-VARIABLES = {"$job": ".+", "$instance": ".+", "$__rate_interval": "1m", "$__range": "15m"}
+VARIABLES = {
+    "$job": ".+",
+    "$instance": ".+",
+    "$pool": ".+",
+    "$__rate_interval": "1m",
+    "$__range": "15m",
+}
 
 
 @pytest.mark.parametrize("series", PROMISED)
