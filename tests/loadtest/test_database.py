@@ -12,7 +12,7 @@ from pathlib import Path
 import pymysql
 import pytest
 
-from loadtest.lab import demo, server_binary
+from loadtest.lab import demo, ports, server_binary
 from loadtest.lab.application import ROOT, Application
 from loadtest.lab.database import Account, PrivateDatabase
 from loadtest.lab.errors import LabError
@@ -178,3 +178,14 @@ def test_application_that_does_not_start_shows_the_end_of_its_log(
 
 def test_free_ports_are_not_those_of_outgoing_connections() -> None:
     assert FIRST_PORT <= free_port() <= LAST_PORT < 32768
+
+
+def test_a_port_is_given_once_though_nobody_listens_on_it_yet(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    port = free_port()
+    monkeypatch.setattr(ports, "FIRST_PORT", port)
+    monkeypatch.setattr(ports, "LAST_PORT", port)
+    assert is_free(port)
+    with pytest.raises(LabError, match="No free port"):
+        free_port()
