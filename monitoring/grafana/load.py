@@ -70,8 +70,8 @@ DETAILS: list[Any] = [
         "Which requests are slow?",
         "95 of 100 are answered within this time, by request. The top 8.",
         "s",
-        {"{{method}} {{name}}": "topk(8, histogram_quantile(0.95, sum by (le, method, name) "
-            f"(rate({RESPONSE}_bucket[$__rate_interval]))) >= 0)"},
+        {"{{method}} {{name}}": "topk(8, histogram_quantile(0.95, "
+            f"{rate(f'{RESPONSE}_bucket', by='le, method, name')}) >= 0)"},
     ),
     tokens.curves(
         "Where does the time go?",
@@ -88,8 +88,7 @@ DETAILS: list[Any] = [
         "What fails?",
         "Failed requests per second, by request.",
         "reqps",
-        {"{{method}} {{name}}":
-            "sum by (method, name) (rate(locust_failures_total[$__rate_interval])) > 0"},
+        {"{{method}} {{name}}": f"{rate('locust_failures_total', by='method, name')} > 0"},
     ),
 ]
 

@@ -7,6 +7,7 @@ from typing import Any
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from monitoring.grafana import tokens
+from monitoring.grafana.ask import rate
 from monitoring.grafana.frame import dashboard
 
 
@@ -72,8 +73,8 @@ DETAILS: list[Any] = [
         "What was told?",
         "Alerts received and notifications sent by Alertmanager, per second.",
         "ops",
-        {"received": "sum(rate(alertmanager_alerts_received_total[$__rate_interval]))",
-         "sent": "sum(rate(alertmanager_notifications_total[$__rate_interval]))"},
+        {"received": rate("alertmanager_alerts_received_total"),
+         "sent": rate("alertmanager_notifications_total")},
     ),
     tokens.curves(
         "How much memory is used?",
@@ -84,7 +85,7 @@ DETAILS: list[Any] = [
         "How much processor time is used?",
         "Processors that the services which tell it keep busy.",
         "short",
-        {"{{job}}": "sum by (job) (rate(process_cpu_seconds_total[$__rate_interval]))"},
+        {"{{job}}": rate("process_cpu_seconds_total", by="job")},
     ),
 ]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import signal
 import subprocess
 import sys
@@ -47,15 +46,8 @@ print(*sorted(os.listdir(metrics_directory())), flush=True)
 
 
 def test_files_of_512_workers_are_those_of_one(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", CHURN],
-        cwd=ROOT,
-        env={**os.environ, "SQLALCHEMY_POOL_METRICS_DIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
+    done = python(CHURN, tmp_path)
+    assert done.returncode == 0, done.stderr
     first, last = done.stdout.splitlines()
     assert first == last
     assert last.split() == ["0.lock", "churn.0.cells", "counter_0.db"]
