@@ -73,32 +73,36 @@ class Table:
 
 
 class ThreadTable(Table):
-    """The threads' rows. Threads beyond the last row share it, and may lose each other's counts."""
+    """The threads' rows. Threads beyond the last row share it, and may lose each other's counts.
+
+    Attributes:
+        taken: the rows of the threads that have one, by the threads' identifiers.
+    """
 
     def __init__(self, cells: Row) -> None:
         super().__init__(cells, layout.THREADS)
-        self._taken = layout.THREADS_TAKEN.of(cells)
+        self._ever_taken = layout.THREADS_TAKEN.of(cells)
         self._shared = self._row(layout.THREADS.rows - 1)
-        self._of: dict[int, Row] = {}
+        self.taken: dict[int, Row] = {}
 
     def take_for(self, thread: int) -> Row:
         """The row of *thread*, by its identifier."""
         # What a thread takes while its locals are torn down, it never gives back. Identifiers are
         # used again, and so is the row.
-        row = self._of.get(thread)
+        row = self.taken.get(thread)
         if row is None:
-            row = self._of[thread] = self.take()
+            row = self.taken[thread] = self.take()
         return row
 
     def leave(self, thread: int, row: Row) -> None:
         """Leave the *row* of *thread*, and what it has counted, to the next."""
-        self._of.pop(thread, None)
+        self.taken.pop(thread, None)
         if row is not self._shared:
             self.give_back(row)
 
     def _fresh(self, index: int) -> Row:
         last = layout.THREADS.rows - 1
-        self._taken[min(index, last)] = 1.0
+        self._ever_taken[min(index, last)] = 1.0
         return self._row(index) if index < last else self._shared
 
 

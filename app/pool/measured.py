@@ -29,6 +29,10 @@ from .waiting import WatchedCondition
 
 Holder = Callable[[], "str | None"]
 
+# Each request comes here with caches full of other things, so what it passes touches little memory:
+# super() alone touches a tenth as much as all that is measured.
+_connect = QueuePool.connect
+
 
 def measured_pool(
     name: str = "default",
@@ -48,14 +52,10 @@ def measured_pool(
             is logged once with its holder. None: never.
         leak_stacks: log also where it was borrowed. Expensive: the stack of every checkout is kept.
     """
-    members = {
-        "_counts": recorder(name),
-        "_holder": staticmethod(holder or current_holder),
-        "_leak_threshold": leak_threshold,
-        "_leak_stacks": leak_stacks,
-    }
+    counts = recorder(name)
+    members = {"_recording": (counts, holder or current_holder, leak_threshold, leak_stacks)}
     pool_class = type("MeasuredQueuePool", (MeasuredQueuePool,), members)
-    _hook(pool_class)
+    _hook(pool_class, counts)
     return pool_class
 
 
@@ -69,12 +69,10 @@ class MeasuredQueuePool(QueuePool):
         sqlalchemy.exc.ArgumentError: the engine is asynchronous.
     """
 
-    _counts: Recorder
-    _holder: Holder
-    _leak_threshold: float | None
-    _leak_stacks: bool
+    _recording: tuple[Recorder, Holder, float | None, bool]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._counts, _, self._leak_threshold, _ = self._recording
         super().__init__(*args, **kwargs)
         if self._dialect.is_async:
             raise ArgumentError(
@@ -88,20 +86,20 @@ class MeasuredQueuePool(QueuePool):
 
     def connect(self) -> PoolProxiedConnection:
         """Borrow a connection, as ``QueuePool.connect`` does."""
-        counts = self._counts
+        counts, holder, _, leak_stacks = self._recording
         if not counts.attached:
             counts.attach()
         asked = monotonic()
         try:
-            connection = super().connect()
+            connection = _connect(self)
         except PoolTimeoutError:
             counts.refused(asked, layout.TIMEOUT)
             raise
         except BaseException:
             counts.refused(asked, layout.ERROR)
             raise
-        counts.borrowed(connection, asked, self._holder)
-        if self._leak_stacks:
+        counts.borrowed(connection, asked, holder)
+        if leak_stacks:
             counts.borrowed_here(connection)
         return connection
 
@@ -179,9 +177,8 @@ class _MeasuredQueue(Queue[ConnectionPoolEntry]):
         return record
 
 
-def _hook(pool_class: type[MeasuredQueuePool]) -> None:
+def _hook(pool_class: type[MeasuredQueuePool], counts: Recorder) -> None:
     """Follow by the pool's events why a connection is closed next."""
-    counts = pool_class._counts
     event.listen(pool_class, "detach", counts.detached)
     event.listen(pool_class, "invalidate", counts.invalidated)
     event.listen(pool_class, "close", counts.closing)

@@ -16,6 +16,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial, wraps
+from threading import get_ident
 from time import monotonic
 from typing import Any, Concatenate, Final, ParamSpec
 
@@ -106,6 +107,7 @@ class Recorder:
         self._peak_used = 0
         self._peak_until = 0.0
         self._mine = Mine(cells.threads)
+        self._rows = cells.threads.taken  # found sooner than through the thread's locals
         self._waiting: set[int] = set()
         for key, (reference, limits, _) in list(self._pools.items()):
             row = cells.pools.take()
@@ -230,7 +232,9 @@ class Recorder:
         """Who asked at *asked* has a *connection* of the pool; *holder* may tell their name."""
         try:
             now = monotonic()
-            row = self._mine.row
+            row = self._rows.get(get_ident())
+            if row is None:
+                row = self._mine.row
             seconds = now - asked
             row[WAIT + bisect_left(BOUNDS, seconds)] += 1.0
             row[WAIT_SUM] += seconds
@@ -279,7 +283,9 @@ class Recorder:
         now = monotonic()
         seconds = now - tracked.borrowed_at
         tracked.borrowed_at = 0.0
-        row = self._mine.row
+        row = self._rows.get(get_ident())
+        if row is None:
+            row = self._mine.row
         holder = tracked.holder
         row[USE + bisect_left(BOUNDS, seconds)] += 1.0
         row[HOLDER_USES + holder] += 1.0

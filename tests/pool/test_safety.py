@@ -12,6 +12,7 @@ from sqlalchemy import event
 
 from app.pool import layout, measured_pool
 from app.pool.layout import LAYOUT_ID
+from app.pool.recorder import recorder
 from tests.pool.conftest import Reading, count, python, reader
 from tests.pool.oracle import Recording
 
@@ -26,7 +27,7 @@ class _Broken:
         raise RuntimeError("broken")
 
 
-PARTS = ["_cells", "_mine", "_names", "_waiting", "tracked", "leased"]
+PARTS = ["_cells", "_mine", "_rows", "_names", "_waiting", "tracked", "leased"]
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -34,28 +35,28 @@ def test_fault_inside_does_not_reach_the_application(name: str, part: str) -> No
     pool = measured_pool(name)
     engine = Recording().engine(pool, pool_pre_ping=True)
     engine.connect().close()
-    whole = getattr(pool._counts, part)
-    setattr(pool._counts, part, _Broken())
+    whole = getattr(recorder(name), part)
+    setattr(recorder(name), part, _Broken())
     held = [engine.raw_connection() for _ in range(3)]
     with pytest.raises(Exception, match="QueuePool limit"):
         engine.raw_connection()
     held.pop().detach()
     held.pop().invalidate()
     held.pop().close()
-    setattr(pool._counts, part, whole)
+    setattr(recorder(name), part, whole)
     engine.dispose()
 
 
-@pytest.mark.parametrize("part", ["_cells", "_names", "_waiting", "tracked", "leased"])
+@pytest.mark.parametrize("part", ["_cells", "_rows", "_names", "_waiting", "tracked", "leased"])
 def test_fault_inside_is_counted(name: str, read: Reading, part: str) -> None:
     pool = measured_pool(name)
     engine = Recording().engine(pool)
     engine.connect().close()
-    whole = getattr(pool._counts, part)
-    setattr(pool._counts, part, _Broken())
+    whole = getattr(recorder(name), part)
+    setattr(recorder(name), part, _Broken())
     for connection in [engine.raw_connection(), engine.raw_connection()]:
         connection.invalidate()
-    setattr(pool._counts, part, whole)
+    setattr(recorder(name), part, whole)
     assert read("sqlalchemy_pool_faults_total") > 0
     engine.dispose()
 
@@ -167,7 +168,7 @@ def test_row_of_a_thread_that_leaves_its_connection_to_its_locals_is_used_again(
         thread = threading.Thread(target=work)
         thread.start()
         thread.join()
-    taken = layout.THREADS_TAKEN.of(pool._counts._cells._cells)
+    taken = layout.THREADS_TAKEN.of(recorder(name)._cells._cells)
     assert sum(taken.tolist()) < 10
 
 
