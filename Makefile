@@ -5,7 +5,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
 python := .venv/bin/python
-DRILLS := million steady walk churn outage alerts overhead throughput
+DRILLS := million steady walk churn outage alerts queries overhead throughput
 
 .PHONY: help
 help: ## List the commands
@@ -47,6 +47,10 @@ docs: .venv/.tools ## Regenerate the reference pages in docs/
 .PHONY: dashboards
 dashboards: .venv/.tools ## Regenerate the Grafana dashboards, the alerts and the runbook's table
 	$(python) -m monitoring.generate
+
+.PHONY: screenshots
+screenshots: .venv/.tools ## Picture the last spike: make screenshots GRAFANA_URL=http://127.0.0.1:3000
+	$(python) -m monitoring.screenshots $(or $(GRAFANA_URL),$(error GRAFANA_URL is missing, as in: make screenshots GRAFANA_URL=http://127.0.0.1:3000))
 
 .PHONY: lock
 lock: .venv/.python ## Compile the lock files from pyproject.toml

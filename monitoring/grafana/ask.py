@@ -6,9 +6,11 @@ POOL = "db_client_connection_pool_name"
 REPLICA = 'job=~"$job", instance=~"$instance"'
 # What a dashboard's choices say about a metric, by how its name begins; nothing about others.
 CHOICES = {
-    ("flask_",): REPLICA,
-    ("db_client_", "sqlalchemy_pool_"): f'{REPLICA}, {POOL}=~"$pool"',
+    ("flask_", "instance:"): REPLICA,
+    ("db_client_", "sqlalchemy_pool_", "instance_pool:"): f'{REPLICA}, {POOL}=~"$pool"',
 }
+# Whose buckets are summed over workers by prometheus/rules/latency.yml, and over what.
+SUMMED = {"db_client_": "instance_pool", "flask_": "instance"}
 
 
 def chosen(metric: str, where: str = "") -> str:
@@ -24,10 +26,19 @@ def rate(counter: str, where: str = "", by: str = "") -> str:
     return f"{over} (rate({chosen(counter, where)}[$__rate_interval]))"
 
 
+def buckets(histogram: str) -> str:
+    """Return the observations of `histogram` per second, by bucket."""
+    for names, level in SUMMED.items():
+        if histogram.startswith(names):
+            recorded = chosen(f"{level}:{histogram}_bucket:rate20s")
+            return f"sum by (le) (avg_over_time({recorded}[$__interval]))"
+    return rate(f"{histogram}_bucket", by="le")
+
+
 def quantile(q: float, histogram: str) -> str:
     """Return the `q` quantile of `histogram`, seconds."""
     # Without a request in the interval it is NaN, which the comparison leaves out.
-    return f"histogram_quantile({q}, {rate(f'{histogram}_bucket', by='le')}) >= 0"
+    return f"histogram_quantile({q}, {buckets(histogram)}) >= 0"
 
 
 def quantiles(histogram: str) -> dict[str, str]:

@@ -31,7 +31,7 @@ VERDICT: list[Any] = [
         "sum(locust_users)", "short",
     ),
     tokens.number(
-        "How much do they send?",
+        "How much is sent?",
         "Requests per second, of all users.", SENT, "reqps",
     ),
     tokens.number(
@@ -40,7 +40,7 @@ VERDICT: list[Any] = [
         f"{FAILED} / {SENT}", "percentunit", tokens.steps(0.01, 0.05),
     ),
     tokens.number(
-        "How long do they wait?",
+        "How slow is it?",
         "Mean response time as the user sees it.",
         mean(RESPONSE), "s",
     ),
@@ -66,13 +66,13 @@ DETAILS: list[Any] = [
         "Response times as users see them.",
         "s", quantiles(RESPONSE),
     ),
-    tokens.curves(
+    tokens.named(tokens.curves(
         "Which requests are slow?",
         "95 of 100 are answered within this time, by request. The top 8.",
         "s",
         {"{{method}} {{name}}": "topk(8, histogram_quantile(0.95, "
             f"{rate(f'{RESPONSE}_bucket', by='le, method, name')}) >= 0)"},
-    ),
+    )),
     tokens.curves(
         "Where does the time go?",
         "Mean seconds of a request: as the user sees it, inside the application, waiting for a "
@@ -84,12 +84,12 @@ DETAILS: list[Any] = [
          "waiting": mean("db_client_connection_wait_time_seconds"),
          "in use": mean("db_client_connection_use_time_seconds")},
     ),
-    tokens.curves(
+    tokens.named(tokens.curves(
         "What fails?",
         "Failed requests per second, by request.",
         "reqps",
         {"{{method}} {{name}}": f"{rate('locust_failures_total', by='method, name')} > 0"},
-    ),
+    )),
 ]
 
 ROWS = {"Is the load carried?": VERDICT, "Where does the time go?": DETAILS}

@@ -32,11 +32,11 @@ def rate(*names: str, labels: str = "") -> str:
 
 # fmt: off
 VERDICT: list[Any] = [
-    tokens.number(
+    tokens.yes_or_no(tokens.number(
         "Does it answer?",
-        "1: the exporter can log in. 0: it cannot; the application answers 503.",
+        "Whether the exporter can log in. Where it cannot, the application answers 503.",
         "min(mysql_up)", "short", tokens.falling(red_below=1),
-    ),
+    )),
     tokens.number(
         "Since when?",
         "Time since it was started. Small after a restart, which lost every connection.",
@@ -53,12 +53,12 @@ VERDICT: list[Any] = [
         status("threads_running"), "short",
     ),
     tokens.number(
-        "How many statements?",
+        "How busy?",
         "Statements from clients per second.",
         rate("questions"), "ops",
     ),
     tokens.number(
-        "How many were slow?",
+        "Any slow?",
         "Statements that took longer than long_query_time, in the time shown.",
         f"sum(increase({STATUS}slow_queries[$__range]))", "short", tokens.steps(amber=1),
     ),

@@ -14,7 +14,8 @@ from monitoring.grafana.frame import dashboard
 DURATION = "flask_http_request_duration_seconds"
 FAILED = rate("flask_http_request_total", 'status=~"5.."')
 # No failure yet is no series yet.
-ERRORS = f"(({FAILED}) or vector(0)) / {rate('flask_http_request_total')}"
+# Without a request it is NaN, which the comparison leaves out.
+ERRORS = f"((({FAILED}) or vector(0)) / {rate('flask_http_request_total')}) >= 0"
 
 
 def overview() -> Dashboard:
@@ -27,18 +28,18 @@ def overview() -> Dashboard:
 # fmt: off
 USERS: list[Any] = [
     tokens.number(
-        "How many requests are answered?",
+        "How much traffic?",
         "Requests answered per second, by all replicas.",
         rate("flask_http_request_total"), "reqps",
     ),
     tokens.number(
-        "How many of them fail?",
+        "How many fail?",
         "The share that is answered 5xx. What is promised allows 0.5 % over a month.",
         ERRORS, "percentunit",
         tokens.steps(1 - limit.AVAILABILITY, limit.BURN["5m", "1h"] * (1 - limit.AVAILABILITY)),
     ),
     tokens.number(
-        "How long do 95 % take at most?",
+        "How slow is it?",
         "95 of 100 requests are answered within this time, inside the application.",
         quantile(0.95, DURATION), "s", tokens.steps(limit.REQUEST_SLOW, limit.REQUEST_LOST),
     ),

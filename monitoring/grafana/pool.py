@@ -61,7 +61,7 @@ def pool() -> Dashboard:
 def how_full() -> Any:
     """Return how much of what may be opened is in use."""
     return tokens.number(
-        "How full is the pool?",
+        "Is the pool full?",
         "Connections in use, of all that the pools may open (size + overflow, every worker). "
         "At 100 % the next request waits: see who holds connections.",
         f"{USED} / {LIMIT}", "percentunit",
@@ -82,7 +82,7 @@ def who_waits() -> Any:
 def how_full_is_the_server() -> Any:
     """Return how much of max_connections is open."""
     return tokens.number(
-        "How full is the server?",
+        "Is MySQL full?",
         "Connections that MySQL has open, of its max_connections. At 100 % it refuses all.",
         SERVER, "percentunit", tokens.steps(limit.SERVER_BUSY, limit.SERVER_NEAR_LIMIT),
     )
@@ -92,19 +92,19 @@ VERDICT: list[Any] = [
     how_full(),
     who_waits(),
     tokens.number(
-        "How much of the patience is used?",
+        "Patience used?",
         "The longest wait of the last 15 s, as a share of pool_timeout. At 100 % it is refused. "
         "Waits between two scrapes are seen too.",
         f"{gauge('sqlalchemy_pool_wait_peak_seconds', 'max')} / {PATIENCE}", "percentunit",
         WAITING_LONG,
     ),
     tokens.number(
-        "How long do 95 % wait at most?",
+        "Are waits long?",
         "95 of 100 checkouts got their connection within this time, as a share of pool_timeout.",
         f"({quantile(0.95, WAIT)}) / scalar({PATIENCE})", "percentunit", WAITING_LONG,
     ),
     tokens.number(
-        "How many were refused?",
+        "Any refused?",
         "Requests that waited pool_timeout in vain and were answered 503, in the time shown.",
         f"sum(increase({chosen('db_client_connection_timeouts_total')}[$__range]))",
         "short", tokens.steps(red=1),
@@ -166,19 +166,19 @@ TIME: list[Any] = [
         "From checkout to return. The pool's throughput is its limit divided by this.",
         USE,
     ),
-    tokens.curves(
+    tokens.named(tokens.curves(
         "Who holds connections for how long?",
         "Mean time from checkout to return, by who borrowed: URL rule or command. The top 8.",
         "s",
         {"{{holder}}": f"topk(8, {rate(f'{HELD}_sum', by='holder')}"
             f" / ({rate(f'{HELD}_count', by='holder')} > 0))"},
-    ),
-    tokens.curves(
+    )),
+    tokens.named(tokens.curves(
         "Who holds connections now?",
         "Connections in use, by who borrowed. The largest is who to look at first. The top 8.",
         "short",
         {"{{holder}}": f"topk(8, {gauge('sqlalchemy_pool_held', 'sum by (holder)')} > 0)"},
-    ),
+    )),
     tokens.curves(
         "How long does a connection take to open?",
         "TCP, TLS and login, for 95 of 100. A request that has to overflow pays it.",

@@ -19,7 +19,7 @@ def stack() -> Dashboard:
 # fmt: off
 VERDICT: list[Any] = [
     tokens.number(
-        "Does everything answer?",
+        "Do all answer?",
         "The share of targets that answered the last scrape. Below 100 %, something is not shown.",
         'avg(up{job!="loadtest"})', "percentunit", tokens.falling(red_below=1),
     ),
@@ -47,7 +47,7 @@ VERDICT: list[Any] = [
         "sum(prometheus_tsdb_head_series)", "short",
     ),
     tokens.number(
-        "Is the exporter complete?",
+        "All collected?",
         "Collectors of mysqld_exporter that failed: a missing grant, or a server of another kind.",
         "count(mysql_exporter_collector_success == 0) or vector(0)", "short", tokens.steps(amber=1),
     ),

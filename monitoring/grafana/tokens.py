@@ -30,7 +30,7 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from monitoring.grafana.ask import rate
+from monitoring.grafana.ask import buckets
 
 SOURCE = DataSourceRef(type_val="prometheus", uid="$datasource")
 
@@ -93,8 +93,14 @@ def number(
     unit: str,
     thresholds: board.ThresholdsConfig | None = None,
 ) -> stat.Panel:
-    """Return one large number with its recent course, coloured by `thresholds`."""
-    return (
+    """Return one large number with its recent course, coloured by `thresholds`.
+
+    What is counted over the whole time shown has no course: asked for at each point, it would take
+    Prometheus longer than all else on the dashboard.
+    """
+    whole = "$__range" in expression
+    asked = query(expression, title)
+    panel = (
         stat.Panel()
         .title(title)
         .description(description)
@@ -102,12 +108,22 @@ def number(
         .unit(unit)
         .thresholds(thresholds or steps())
         .color_mode(BigValueColorMode.BACKGROUND if thresholds else BigValueColorMode.VALUE)
-        .graph_mode(BigValueGraphMode.AREA)
+        .graph_mode(BigValueGraphMode.NONE if whole else BigValueGraphMode.AREA)
         .no_value("none yet")
         .span(4)
         .height(4)
-        .with_target(query(expression, title))
+        .with_target(asked.instant() if whole else asked)
     )
+    return panel.decimals(1) if unit == "percentunit" else panel
+
+
+def yes_or_no(panel: stat.Panel) -> stat.Panel:
+    """Say yes in place of 1 and no in place of 0."""
+    words = {
+        str(value): ValueMappingResult(text=text, index=value)
+        for value, text in enumerate(("no", "yes"))
+    }
+    return panel.mappings([ValueMap(options=words)])
 
 
 def curves(
@@ -144,12 +160,18 @@ def stacked(panel: timeseries.Panel) -> timeseries.Panel:
     return panel.stacking(shared.StackingConfig().mode(StackingMode.NORMAL)).fill_opacity(45)
 
 
+def named(panel: timeseries.Panel) -> timeseries.Panel:
+    """Leave room for the curves beside long names. What is seen only once is a point."""
+    names = legend().display_mode(LegendDisplayMode.LIST).calcs([]).width(330)
+    return panel.legend(names).show_points(VisibilityMode.AUTO)
+
+
 def legend() -> shared.VizLegendOptions:
-    """Return the legend of every panel: below, with the last value and the highest."""
+    """Return the legend of every panel: at the side, with the last value and the highest."""
     return (
         shared.VizLegendOptions()
         .display_mode(LegendDisplayMode.TABLE)
-        .placement(LegendPlacement.BOTTOM)
+        .placement(LegendPlacement.RIGHT)
         .show_legend(True)
         .calcs(["lastNotNull", "max"])
     )
@@ -196,7 +218,6 @@ def states(title: str, description: str, expression: str, each: str) -> statetim
 
 def heat(title: str, description: str, histogram: str) -> heatmap.Panel:
     """Return the distribution of `histogram`, in seconds, over time."""
-    buckets = rate(f"{histogram}_bucket", by="le")
     return (
         heatmap.Panel()
         .title(title)
@@ -208,5 +229,5 @@ def heat(title: str, description: str, histogram: str) -> heatmap.Panel:
         .y_axis(heatmap.YAxisConfig().unit("s"))
         .unit("reqps")
         .no_value("nothing in this range")
-        .with_target(query(buckets, "{{le}}").format(PromQueryFormat.HEATMAP))
+        .with_target(query(buckets(histogram), "{{le}}").format(PromQueryFormat.HEATMAP))
     )

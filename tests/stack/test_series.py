@@ -70,6 +70,7 @@ VARIABLES = {
     "$instance": ".+",
     "$pool": ".+",
     "$__rate_interval": "1m",
+    "$__interval": "5s",
     "$__range": "15m",
 }
 

@@ -1,0 +1,61 @@
+"""Which run of a profile is photographed, and what is said when there is none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+
+from loadtest.lab.ports import free_port
+from monitoring.screenshots import AFTER, BEFORE, NotShownError, last_run
+
+Grafana = Callable[[list[float]], str]
+
+
+@pytest.fixture
+def grafana() -> Iterator[Grafana]:
+    """Start what answers every query, as Grafana passes it on, with scrapes at given times."""
+    running: list[ThreadingHTTPServer] = []
+
+    def start(times: list[float]) -> str:
+        series = [{"metric": {}, "values": [[0, str(moment)] for moment in times]}]
+        body = json.dumps({"data": {"result": series if times else []}}).encode()
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        Thread(target=server.serve_forever).start()
+        running.append(server)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server in running:
+        with closing(server.socket):
+            server.shutdown()
+
+
+def test_last_of_several_runs_is_photographed_with_what_is_around_it(grafana: Grafana) -> None:
+    first = [1000.0 + 5 * scrape for scrape in range(6)]
+    second = [2000.0 + 5 * scrape for scrape in range(9)]
+    assert last_run(grafana([*second, *first]), "spike") == (2000 - BEFORE, 2040 + AFTER)
+
+
+def test_no_run_at_all(grafana: Grafana) -> None:
+    with pytest.raises(NotShownError, match="docker compose run --rm loadtest spike"):
+        last_run(grafana([]), "spike")
+
+
+def test_no_grafana() -> None:
+    with pytest.raises(NotShownError, match="No Grafana"):
+        last_run(f"http://127.0.0.1:{free_port()}", "spike")
