@@ -23,6 +23,9 @@ PATHS = sorted((ROOT / "monitoring/grafana/dashboards").glob("*.json"))
 DASHBOARDS: dict[str, dict[str, Any]] = {p.stem: json.loads(p.read_text()) for p in PATHS}
 KINDS = {"stat", "timeseries", "heatmap", "state-timeline"}
 LEGACY = {"graph", "singlestat", "table-old", "grafana-worldmap-panel"}
+# Characters above a number a sixth of 1440 pixels wide, as Grafana 12.4 writes them; and what the
+# sign takes that the panel leads elsewhere.
+WIDEST_TITLE, LINK_ICON = 18, 6
 QUERIES_AT_MOST = 40
 WIDTH = 24
 
@@ -84,6 +87,14 @@ def test_every_panel_asks_explains_and_has_a_unit(name: str) -> None:
         assert len(panel["description"]) > 20, panel["title"]
         assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
         assert panel["fieldConfig"]["defaults"]["noValue"], panel["title"]
+
+
+@each_dashboard
+def test_titles_of_numbers_are_not_cut_on_a_laptop(name: str) -> None:
+    for panel in panels(name):
+        if panel["type"] == "stat":
+            room = WIDEST_TITLE - (LINK_ICON if panel.get("links") else 0)
+            assert len(panel["title"]) <= room, panel["title"]
 
 
 @each_dashboard
