@@ -29,8 +29,8 @@ from .waiting import WatchedCondition
 
 Holder = Callable[[], "str | None"]
 
-# Each request comes here with caches full of other things, so what it passes touches little memory:
-# super() alone touches a tenth as much as all that is measured.
+# Requests come here with caches full of other things, so what they pass touches little memory.
+# super() would touch more, for what only a mixin between the two classes needs.
 _connect = QueuePool.connect
 
 

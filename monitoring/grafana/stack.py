@@ -47,7 +47,7 @@ VERDICT: list[Any] = [
         "sum(prometheus_tsdb_head_series)", "short",
     ),
     tokens.number(
-        "All collected?",
+        "Any failing?",
         "Collectors of mysqld_exporter that failed: a missing grant, or a server of another kind.",
         "count(mysql_exporter_collector_success == 0) or vector(0)", "short", tokens.steps(amber=1),
     ),

@@ -10,6 +10,7 @@ import json
 import time
 import urllib.parse
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -39,20 +40,35 @@ def steady(stack: Stack) -> None:
 
 
 def spike(stack: Stack) -> None:
-    """200 users at once, for 25 seconds."""
-    stack.compose("run", "--rm", "--no-TTY", "loadtest", "spike", timeout=180)
+    """More requests at once than there are connections, each of which is short."""
+    crowd(stack, "/lab/hold?seconds=0.05", clients=24, seconds=30)
 
 
 def slow_query(stack: Stack) -> None:
-    """Reports that hold a connection for long, beside everyday traffic."""
-    stack.compose("run", "--rm", "--no-TTY", "loadtest", "slow-query", timeout=240)
+    """Queries that take long: waits of a quarter of pool_timeout and more, and none of all of it."""
+    crowd(stack, "/lab/slow?seconds=0.2", clients=24, seconds=45)
+
+
+def crowd(stack: Stack, path: str, clients: int, seconds: float) -> None:
+    """Ask for `path` again and again; it takes what it says, however fast the machine is."""
+    until = time.monotonic() + seconds
+
+    def client(_: int) -> None:
+        while time.monotonic() < until:
+            ask(stack, "GET", path)
+
+    with ThreadPoolExecutor(clients) as threads:
+        list(threads.map(client, range(clients)))
 
 
 def leak(stack: Stack) -> None:
     """Some connections are not returned until somebody was told of it."""
+    began = time.time()
     for _ in range(LEAKED):
         ask(stack, "POST", "/lab/leak")
-    eventually(lambda: "PoolLeakSuspected" in firing(stack), within=LEAK_THRESHOLD + 30)
+    eventually(
+        lambda: "PoolLeakSuspected" in told(stack, began, "firing"), within=LEAK_THRESHOLD + 90
+    )
     released = 0
     while released < LEAKED:  # each worker has its own
         released += ask(stack, "POST", "/lab/leak/release")[1]["released_by_this_worker"]
@@ -70,7 +86,7 @@ def restart(stack: Stack) -> None:
 
 SCENARIOS: dict[Callable[[Stack], None], set[str]] = {
     steady: set(),
-    spike: {"PoolWaiters", "PoolWaitSlow", "PoolSaturated"},
+    spike: {"PoolWaiters", "PoolSaturated"},
     slow_query: {"PoolWaiters", "PoolWaitSlow", "PoolSaturated"},
     leak: {"PoolLeakSuspected"},
     restart: {"MySQLDown", "MySQLRestarted", "PoolConnectFailures"},
@@ -100,7 +116,7 @@ def _scenario(stack: Stack, run: Callable[[Stack], None]) -> dict[str, Any]:
     ended = time.time()
     eventually(lambda: time.time() > ended + 10 and not firing(stack), within=RESOLVED)
     fired = history(stack, began)
-    eventually(lambda: told(stack, began, "firing") == told(stack, began, "resolved"), within=180)
+    eventually(lambda: told(stack, began, "firing") <= told(stack, began, "resolved"), within=180)
     return {
         "seconds": round(ended - began),
         "fired": {name: asdict(one) for name, one in fired.items()},

@@ -23,9 +23,10 @@ PATHS = sorted((ROOT / "monitoring/grafana/dashboards").glob("*.json"))
 DASHBOARDS: dict[str, dict[str, Any]] = {p.stem: json.loads(p.read_text()) for p in PATHS}
 KINDS = {"stat", "timeseries", "heatmap", "state-timeline"}
 LEGACY = {"graph", "singlestat", "table-old", "grafana-worldmap-panel"}
-# Characters above a number a sixth of 1440 pixels wide, as Grafana 12.4 writes them; and what the
-# sign takes that the panel leads elsewhere.
-WIDEST_TITLE, LINK_ICON = 18, 6
+# Characters above a number a sixth of 1440 pixels wide, as Grafana 12.4 writes them; and what its
+# sign takes that a metric might not be a counter, where its name does not end as a counter's.
+WIDEST_TITLE, NOTICE = 18, 6
+COUNTERS = ("_total", "_bucket", "_sum", "_count")
 QUERIES_AT_MOST = 40
 WIDTH = 24
 
@@ -93,7 +94,10 @@ def test_every_panel_asks_explains_and_has_a_unit(name: str) -> None:
 def test_titles_of_numbers_are_not_cut_on_a_laptop(name: str) -> None:
     for panel in panels(name):
         if panel["type"] == "stat":
-            room = WIDEST_TITLE - (LINK_ICON if panel.get("links") else 0)
+            asked = panel["targets"][0]["expr"]
+            counted = re.findall(r"(?:rate|increase)\((\w+)", asked)
+            noticed = any(not metric.endswith(COUNTERS) for metric in counted)
+            room = WIDEST_TITLE - (NOTICE if noticed else 0)
             assert len(panel["title"]) <= room, panel["title"]
 
 
@@ -119,6 +123,16 @@ def test_rates_follow_the_zoom(name: str) -> None:
         for function, window in re.findall(r"\b(rate|irate|increase)\([^\[]*\[([^\]]*)\]", query):
             told = function == "increase" and window in {"$__range", "15m"}
             assert told or window == "$__rate_interval", query
+
+
+@each_dashboard
+def test_what_is_recorded_has_a_rule_and_follows_the_zoom(name: str) -> None:
+    rules = "".join(path.read_text() for path in (ROOT / "monitoring/prometheus/rules").iterdir())
+    for query in queries(name):
+        for recorded in re.findall(r"\binstance\w*:[\w:]+", query):
+            assert f"record: {recorded}\n" in rules
+        for window in re.findall(r"_over_time\([^\[]*\[([^\]]*)\]", query):
+            assert window == "$__interval", query
 
 
 @each_dashboard

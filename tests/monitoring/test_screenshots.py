@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from urllib.parse import unquote_plus
 
 import pytest
 
 from loadtest.lab.ports import free_port
-from monitoring.screenshots import AFTER, BEFORE, NotShownError, last_run
+from monitoring.screenshots import AFTER, BEFORE, BROWSERS, NotShownError, last_run, photographs
 
 Grafana = Callable[[list[float]], str]
 
 
 @pytest.fixture
 def grafana() -> Iterator[Grafana]:
-    """Start what answers every query, as Grafana passes it on, with scrapes at given times."""
+    """Start what says to everything, as Grafana does to a query, when a spike was scraped."""
     running: list[ThreadingHTTPServer] = []
 
     def start(times: list[float]) -> str:
@@ -27,6 +29,8 @@ def grafana() -> Iterator[Grafana]:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                if "query" in self.path:
+                    assert 'locust_profile_info{profile="spike"}' in unquote_plus(self.path)
                 self.send_response(200)
                 self.end_headers()
                 self.wfile.write(body)
@@ -48,14 +52,23 @@ def grafana() -> Iterator[Grafana]:
 def test_last_of_several_runs_is_photographed_with_what_is_around_it(grafana: Grafana) -> None:
     first = [1000.0 + 5 * scrape for scrape in range(6)]
     second = [2000.0 + 5 * scrape for scrape in range(9)]
-    assert last_run(grafana([*second, *first]), "spike") == (2000 - BEFORE, 2040 + AFTER)
+    assert last_run(grafana([*second, *first])) == (2000 - BEFORE, 2040 + AFTER)
 
 
 def test_no_run_at_all(grafana: Grafana) -> None:
     with pytest.raises(NotShownError, match="docker compose run --rm loadtest spike"):
-        last_run(grafana([]), "spike")
+        last_run(grafana([]))
 
 
 def test_no_grafana() -> None:
     with pytest.raises(NotShownError, match="No Grafana"):
-        last_run(f"http://127.0.0.1:{free_port()}", "spike")
+        last_run(f"http://127.0.0.1:{free_port()}")
+
+
+@pytest.mark.skipif(not any(map(shutil.which, BROWSERS)), reason="no browser is installed")
+def test_what_is_no_dashboard_is_not_photographed(
+    grafana: Grafana, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitoring.screenshots.SHOWN_WITHIN", 500)
+    with pytest.raises(NotShownError, match="'load' did not come"):
+        next(photographs(grafana([]), 0, 60))
