@@ -45,7 +45,7 @@ def spike(stack: Stack) -> None:
 
 
 def slow_query(stack: Stack) -> None:
-    """Queries that take long: waits of a quarter of pool_timeout and more, and none of all of it."""
+    """Queries that take long: many wait for a quarter of pool_timeout and more, none in vain."""
     crowd(stack, "/lab/slow?seconds=0.2", clients=24, seconds=45)
 
 
