@@ -45,8 +45,11 @@ def spike(stack: Stack) -> None:
 
 
 def slow_query(stack: Stack) -> None:
-    """Queries that take long: many wait for a quarter of pool_timeout and more, none in vain."""
-    crowd(stack, "/lab/slow?seconds=0.2", clients=24, seconds=45)
+    """Queries that take half of pool_timeout: some wait in vain, for the queue is not fair.
+
+    Among the steady traffic of the last hour, these failures are too few to burn the error budget.
+    """
+    crowd(stack, "/lab/slow?seconds=0.5", clients=24, seconds=45)
 
 
 def crowd(stack: Stack, path: str, clients: int, seconds: float) -> None:
@@ -75,7 +78,7 @@ def leak(stack: Stack) -> None:
 
 
 def restart(stack: Stack) -> None:
-    """MySQL is killed under traffic, and started again after 30 seconds."""
+    """MySQL is killed under traffic, and started again when that fires."""
     with Traffic(stack) as traffic:
         stack.compose("kill", "mysql")
         eventually(lambda: "MySQLDown" in firing(stack), within=60)
@@ -87,7 +90,7 @@ def restart(stack: Stack) -> None:
 SCENARIOS: dict[Callable[[Stack], None], set[str]] = {
     steady: set(),
     spike: {"PoolWaiters", "PoolSaturated"},
-    slow_query: {"PoolWaiters", "PoolWaitSlow", "PoolSaturated"},
+    slow_query: {"PoolWaiters", "PoolWaitSlow", "PoolSaturated", "PoolTimeouts"},
     leak: {"PoolLeakSuspected"},
     restart: {"MySQLDown", "MySQLRestarted", "PoolConnectFailures"},
 }
