@@ -42,8 +42,10 @@ COUNTER = re.compile(
     r"(?!db_client_connection_count).*_(total|count|sum|bucket)"
     r"|mysql_global_status_(?!threads_|uptime|.*current_waits).*"
 )
-# Without an answer when all is well: it shows failures, and who holds a connection just then.
-QUIET = {"What fails?", "Who holds connections now?"}
+# Without an answer at rest, when nothing fails and no connection is held or opened.
+QUIET = {
+    "What fails?", "Who holds connections now?", "How long does a connection take to open?",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
