@@ -5,7 +5,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
 python := .venv/bin/python
-DRILLS := million steady walk churn outage alerts queries overhead throughput
+DRILLS := million steady walk churn outage alerts queries overhead throughput queueing
 
 .PHONY: help
 help: ## List the commands
@@ -13,7 +13,7 @@ help: ## List the commands
 
 .PHONY: demo
 demo: .venv/.runtime ## A private database, the app, a traffic spike, and the report of it
-	@$(python) -m loadtest.lab.demo
+	@$(python) -m loadtest run spike
 
 .PHONY: test
 test: .venv/.tools .venv/.sqlalchemy20 ## Lint, types, architecture, unit and integration tests (up to 6 minutes)

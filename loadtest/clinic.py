@@ -2,8 +2,10 @@
 
 # mypy: allow-untyped-calls
 
+import time
 import uuid
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import gevent
@@ -16,10 +18,26 @@ LONGEST_RETRY_AFTER = 5.0  # seconds that a person would wait before trying agai
 
 
 class Clinic:
-    """Calls the API through ``client``; a failed request is counted by Locust, never raised."""
+    """Calls the API through ``client``; a failed request is counted by Locust, never raised.
 
-    def __init__(self, client: FastHttpSession) -> None:
+    Args:
+        due: when its first request should have been sent (``time.time()``): what it was late
+            counts as response time, because whoever asks has waited. None: when it is sent.
+        retries: how often :meth:`ask` repeats a failed request, at once.
+    """
+
+    def __init__(self, client: FastHttpSession, due: float | None = None, retries: int = 0) -> None:
         self._client = client
+        self._due = due
+        self._retries = retries
+
+    def ask(self, method: str, path: str) -> None:
+        """Send any request, named by its path without the query."""
+        for _ in range(1 + self._retries):
+            with self._send(method, path, path.partition("?")[0]) as answer:
+                good = bool(answer.status_code) and answer.status_code < 400
+            if good:
+                return
 
     def free_slots(self, **query: Any) -> tuple[list[dict[str, Any]], str | None]:
         """Return a page of free slots and the cursor of the next one."""
@@ -80,9 +98,7 @@ class Clinic:
             return None, None
 
     def _get(self, path: str, rule: str, query: dict[str, Any]) -> dict[str, Any]:
-        with self._client.get(
-            API + path, name=API + rule, params=query, catch_response=True
-        ) as answer:
+        with self._send("GET", API + path, API + rule, params=query) as answer:
             if answer.status_code != 200:
                 return {}
             body: dict[str, Any] = answer.json()
@@ -91,10 +107,22 @@ class Clinic:
     def _post(
         self, path: str, rule: str, body: dict[str, Any], headers: dict[str, str] | None = None
     ) -> AbstractContextManager[ResponseContextManager]:
-        answer: ResponseContextManager = self._client.post(
-            API + path, name=API + rule, json=body, headers=headers or {}, catch_response=True
-        )
-        return answer
+        return self._send("POST", API + path, API + rule, json=body, headers=headers or {})
+
+    @contextmanager
+    def _send(
+        self, method: str, path: str, name: str, headers: dict[str, str] | None = None, **more: Any
+    ) -> Iterator[ResponseContextManager]:
+        now = time.time()
+        due, self._due = self._due or now, None
+        # What nginx tells the application where there is one: it cannot see the queue before it.
+        headers = {**(headers or {}), "X-Request-Start": f"t={now:.3f}"}
+        with self._client.request(
+            method, path, name=name, headers=headers, catch_response=True, **more
+        ) as answer:
+            answer.request_meta["start_time"] = due
+            answer.request_meta["response_time"] += (now - due) * 1000
+            yield answer
 
 
 def _accept_conflict(answer: ResponseContextManager) -> None:

@@ -1,72 +1,108 @@
-"""The command line: checks the target, then becomes Locust with the profile's file.
+"""The command line: ``python -m loadtest``.
 
-Exit codes: 0 the SLO was met, 1 it was not, 2 wrong usage, 3 the target does not answer.
+Exit codes are in :mod:`loadtest.exits`.
 """
 
 import argparse
-import json
 import os
 import sys
-import urllib.error
-import urllib.request
-from typing import NoReturn
+from collections.abc import Sequence
 
-from loadtest.catalogue import Profile, all_profiles, listing
+from loadtest import scenario
+from loadtest.catalogue import all_profiles, listing
+from loadtest.exits import EXIT_UNREACHABLE, EXIT_USAGE
+from loadtest.send import become_locust, profile_options, scenario_options, target_problem
 
 DEFAULT_HOST = "http://127.0.0.1:8000"
-EXIT_USAGE = 2
-EXIT_UNREACHABLE = 3
-TARGET_TIMEOUT = 5.0  # seconds
 
-# The SLO decides about the exit code (loadtest.hooks), not single failed requests. The stop
-# timeout lets users finish: a booking in flight would otherwise be made and never recorded.
-COMMON = "--headless --only-summary --loglevel WARNING --stop-timeout 5 --exit-code-on-error 0"
+USAGE = """\
+usage: python -m loadtest COMMAND ...
+
+  list                     the scenarios and the profiles
+  run SCENARIO             send it, record it, judge it, report it
+  load SCENARIO            send its traffic only
+  report RUN_DIRECTORY     make the report of a recorded run again
+  compare RUN RUN          what differs, and whether that is more than noise
+  sweep SCENARIO           try its traffic with many settings of the pool, and advise
+  advise SWEEP_DIRECTORY   what to set the pool to, and why; or --prometheus URL
+  PROFILE                  headless Locust with that profile
+
+COMMAND --help tells its options.
+"""
 
 
 def main(arguments: list[str]) -> int:
-    """Run the profile that ``arguments`` name; return only when it cannot be started."""
+    """Do what ``arguments`` say; do not return where this becomes Locust."""
+    command, others = (arguments[0], arguments[1:]) if arguments else ("", [])
+    if command in ("", "-h", "--help"):
+        return _say(f"{USAGE}\n{listing()}", 0 if command else EXIT_USAGE)
+    if command == "list":
+        return _list()
+    if command == "load":
+        return _load(others)
+    if command in ("run", "report", "compare", "sweep", "advise"):
+        from loadtest.lab import commands  # with all that a report needs
+
+        return commands.main(command, others)
+    return _profile(arguments)
+
+
+def _list() -> int:
+    titles = {name: scenario.load(name).title for name in scenario.names()}
+    width = max(map(len, titles))
+    lines = [f"  {name:<{width}}  {title}" for name, title in titles.items()]
+    sys.stdout.write("\n".join(["Scenarios:", *lines, "", listing()]) + "\n")
+    return 0
+
+
+def _profile(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m loadtest",
         epilog="Other options go to Locust: --run-time 1m, --users 50, --bookings-file FILE ...",
     )
-    parser.add_argument("profile", nargs="?", help="name of a profile; without it, they are listed")
-    parser.add_argument("-H", "--host", default=os.environ.get("LOCUST_HOST") or DEFAULT_HOST)
+    parser.add_argument("profile", help="name of a profile")
+    add_host(parser)
     options, others = parser.parse_known_args(arguments)
     profile = all_profiles().get(options.profile)
     if profile is None:
-        unknown = f"There is no profile {options.profile!r}. " if options.profile else ""
-        return _say(f"{unknown}{parser.format_usage()}{listing()}", EXIT_USAGE)
-    host = options.host.rstrip("/")
+        text = f"There is no profile or command {options.profile!r}.\n{USAGE}\n{listing()}"
+        return _say(text, EXIT_USAGE)
+    return _send(options.host, [*profile_options(profile), *others])
+
+
+def _load(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m loadtest load",
+        epilog="Other options go to Locust: --seed 7, --requests-file FILE, --calm, --master ...",
+    )
+    parser.add_argument("scenario", help="name of a scenario")
+    parser.add_argument("--closed", action="store_true", help="by closed users instead")
+    parser.add_argument("--processes", type=int, default=1, help="that share the rate")
+    add_host(parser)
+    options, others = parser.parse_known_args(arguments)
+    try:
+        found = scenario.load(options.scenario)
+    except scenario.ScenarioError as error:
+        return _say(str(error), EXIT_USAGE)
+    sending = scenario_options(found, closed=options.closed, processes=options.processes)
+    return _send(options.host, [*sending, *others])
+
+
+def add_host(parser: argparse.ArgumentParser) -> None:
+    """Declare the option that names the target."""
+    parser.add_argument("-H", "--host", default=os.environ.get("LOCUST_HOST") or DEFAULT_HOST)
+
+
+def _send(host: str, options: Sequence[str]) -> int:
+    host = host.rstrip("/")
     if not host.startswith(("http://", "https://")):
         return _say(f"--host must start with http:// or https://, not {host!r}", EXIT_USAGE)
     problem = target_problem(host)
     if problem:
         return _say(f"No load sent: {problem}", EXIT_UNREACHABLE)
-    return _become_locust(profile, host, others)
-
-
-def target_problem(host: str) -> str | None:
-    """Ask the target for one clinician; return what is wrong with the answer, or None."""
-    url = f"{host}/api/v1/clinicians?limit=1"
-    try:
-        with urllib.request.urlopen(url, timeout=TARGET_TIMEOUT) as answer:  # noqa: S310
-            items = json.load(answer)["items"]
-    except urllib.error.HTTPError as error:
-        return f"{url} answered {error.code}: the application is there, but not ready."
-    except OSError as error:
-        reason = getattr(error, "reason", error)
-        return f"{host} does not answer ({reason}). Is the application running?"
-    except (ValueError, KeyError, TypeError):
-        return f"{url} did not answer with the clinic's JSON. Is this the right --host?"
-    return None if items else f"{host} has no data yet: run 'flask seed' first."
-
-
-def _become_locust(profile: Profile, host: str, others: list[str]) -> NoReturn:
-    command = [sys.executable, "-m", "locust", *COMMON.split()]
-    command += ["--config", str(profile.path), "--profile", profile.name, "--host", host, *others]
-    os.execv(sys.executable, command)  # noqa: S606
+    return become_locust(host, options)
 
 
 def _say(text: str, code: int) -> int:
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{text.rstrip()}\n")
     return code

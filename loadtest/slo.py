@@ -5,10 +5,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Slo:
-    """The most that a profile accepts: a ratio (0 to 1) of failed requests, and a p95 in ms."""
+    """The most that a run accepts: a ratio (0 to 1) of failed requests, and a p95 in ms.
+
+    It is aborted once that was missed for ``abort_after`` seconds; 0: never.
+    """
 
     max_fail_ratio: float
     p95_ms: float
+    abort_after: float = 0.0
 
 
 @dataclass(frozen=True)

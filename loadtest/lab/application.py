@@ -2,13 +2,14 @@
 
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from loadtest.lab.database import Account, PrivateDatabase
@@ -97,6 +98,17 @@ class Application:
         """The process id of gunicorn's arbiter, whose children are the workers."""
         return self.service.process.pid if self.service else 0
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Have all workers stop where they are meanwhile; their sockets stay open."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        workers = [int(child) for child in children]
+        _signal(workers, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            _signal(workers, signal.SIGCONT)
+
     @property
     def alive(self) -> bool:
         """Whether gunicorn still runs."""
@@ -137,3 +149,9 @@ class Application:
         if done.returncode:
             tail = indented(done.stderr.splitlines())
             raise LabError(f"flask {' '.join(arguments)} failed:\n{tail}")
+
+
+def _signal(processes: Sequence[int], number: signal.Signals) -> None:
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.kill(process, number)

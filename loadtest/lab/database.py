@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from loadtest.lab import server_binary
 from loadtest.lab.errors import LabError
@@ -146,6 +146,20 @@ class PrivateDatabase:
         self.kill()
         self._workspace.close()
 
+    def connect(self, account: Account = "app") -> Any:
+        """Return a PyMySQL connection of its own; raise pymysql.MySQLError where there is none."""
+        import pymysql
+
+        return pymysql.connect(
+            host=self.host,
+            port=self.port,
+            user=account,
+            password=self._passwords[account],
+            database=DATABASE,
+            connect_timeout=2,
+            autocommit=True,
+        )
+
     def _password_file(self, account: Account) -> Path:
         return self.directory / "secrets" / f"{account}-password"
 
@@ -206,14 +220,7 @@ class PrivateDatabase:
         import pymysql
 
         try:
-            pymysql.connect(
-                host=self.host,
-                port=self.port,
-                user="app",
-                password=self._passwords["app"],
-                database=DATABASE,
-                connect_timeout=2,
-            ).close()
+            self.connect().close()
         except pymysql.MySQLError:
             return False
         return True

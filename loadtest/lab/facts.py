@@ -5,20 +5,18 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from loadtest.lab.curves import growth, quantile
+from loadtest.lab.results import StageResult
 from loadtest.lab.run import Run
-from loadtest.lab.samples import LoadSample, PoolSample, Sample, load_start
-from loadtest.stages import Stage
+from loadtest.lab.samples import PoolSample, Sample
+from loadtest.scenario import Stage
 
 
 @dataclass(frozen=True)
 class StageFacts:
-    """One stage of the load; times in seconds, None where nothing was answered."""
+    """One stage: what was asked, what came back, and what the pool did; None without any."""
 
-    name: str
-    users: int
-    requests_per_second: float
-    failed_share: float
-    p95: float | None
+    stage: Stage
+    result: StageResult
     wait_p95: float | None
     most_in_use: float
     most_waiting: float
@@ -54,7 +52,7 @@ def facts(run: Run) -> Facts:
         most_overflow=max(pool.overflow for pool in pools),
         most_waiting=max(pool.waiting for pool in pools),
         seconds_waiting=seconds_waiting(run.samples),
-        longest_wait=max(pool.oldest_wait for pool in pools),
+        longest_wait=max(max(pool.oldest_wait, pool.wait_peak) for pool in pools),
         timeouts=pools[-1].timeouts - pools[0].timeouts,
         waiting_at_end=pools[-1].waiting,
         recovered_after=_recovered_after(run),
@@ -70,9 +68,8 @@ def seconds_waiting(samples: Sequence[Sample]) -> float:
 
 
 def _recovered_after(run: Run) -> float | None:
-    """Return the seconds from the end of the busiest stage until nobody waits; None if never."""
-    busiest = max(run.stages, key=lambda stage: stage.users)
-    end = bounds(run)[busiest.name][1]
+    """Return the seconds from the end of the stage in focus until nobody waits; None if never."""
+    end = bounds(run)[run.focus][1]
     for sample in run.samples:
         if sample.at >= end and sample.pool and not sample.pool.waiting:
             return max(0.0, sample.at - end)
@@ -80,8 +77,8 @@ def _recovered_after(run: Run) -> float | None:
 
 
 def bounds(run: Run) -> dict[str, tuple[float, float]]:
-    """Return when each stage begins and ends."""
-    start = load_start(run.samples)
+    """Return when each stage begins and ends, as the samples' times are."""
+    start = run.began
     bounds = {}
     for stage in run.stages:
         bounds[stage.name] = (start, start + stage.seconds)
@@ -91,27 +88,18 @@ def bounds(run: Run) -> dict[str, tuple[float, float]]:
 
 def _stages(run: Run) -> list[StageFacts]:
     found = []
-    for stage in run.stages:
+    for stage, result in zip(run.stages, run.results, strict=False):
         begin, end = bounds(run)[stage.name]
-        samples = [sample for sample in run.samples if begin <= sample.at <= end]
-        pools = [sample.pool for sample in samples if sample.pool]
-        loads = [sample.load for sample in samples if sample.load]
-        if pools and len(loads) > 1:
-            found.append(_stage(stage, pools, loads, samples[-1].at - samples[0].at))
+        pools = [s.pool for s in run.samples if s.pool and begin <= s.at <= end]
+        if pools:
+            found.append(_stage(stage, result, pools))
     return found
 
 
-def _stage(
-    stage: Stage, pools: list[PoolSample], loads: list[LoadSample], seconds: float
-) -> StageFacts:
-    requests = loads[-1].requests - loads[0].requests
-    failures = loads[-1].failures - loads[0].failures
+def _stage(stage: Stage, result: StageResult, pools: list[PoolSample]) -> StageFacts:
     return StageFacts(
-        name=stage.name,
-        users=stage.users,
-        requests_per_second=requests / seconds,
-        failed_share=failures / requests if requests else 0.0,
-        p95=quantile(growth(loads[0].latencies, loads[-1].latencies), 0.95),
+        stage=stage,
+        result=result,
         wait_p95=quantile(growth(pools[0].waits, pools[-1].waits), 0.95),
         most_in_use=max(pool.in_use for pool in pools),
         most_waiting=max(pool.waiting for pool in pools),

@@ -1,10 +1,6 @@
-"""Makes the report of a run: one HTML file without any reference to the network.
-
-``python -m loadtest.lab.report runs/DIRECTORY`` makes it again from the saved run.
-"""
+"""Makes the report of a run: one HTML file without any reference to the network."""
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,12 +8,16 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from loadtest.lab import curves, verdict
+from loadtest.lab import verdict
 from loadtest.lab.colours import COLOURS
+from loadtest.lab.curves import Curve
 from loadtest.lab.facts import Facts, bounds, facts
 from loadtest.lab.run import Run
 from loadtest.lab.samples import Sample
+from loadtest.lab.series import SERIES
 from loadtest.lab.svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Chart, Series, draw
+from loadtest.lab.theory import comparisons
+from loadtest.lab.waterfall import LABELS, PARTS, waterfall
 
 NAME = "report.html"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -38,7 +38,7 @@ def render(run: Run) -> str:
     found = facts(run)
     times = [sample.at for sample in run.samples]
     marks = [(begin, name) for name, (begin, _) in bounds(run).items()]
-    bands = waiting_bands(run.samples)
+    bands = {"waiting": waiting_bands(run.samples), "fault": fault_bands(run)}
     charts = [
         {**asdict(chart), "id": index, "drawing": draw(chart, times, bands, marks)}
         for index, chart in enumerate(all_charts(run.samples))
@@ -46,10 +46,16 @@ def render(run: Run) -> str:
     return _template().render(
         run=run,
         facts=found,
-        headline=verdict.headline(found),
-        calm=not found.most_waiting and not run.ended_early,
-        explanation=verdict.explanation(run, found),
+        headline=verdict.headline(run),
+        calm=not found.most_waiting and not (run.ended_early or run.invalid or run.missed),
+        explanation=verdict.explanation(run),
         figures=figures(run, found),
+        waterfall=waterfall(run),
+        comparisons=comparisons(run),
+        parts=[(part, LABELS[part]) for part in PARTS],
+        silent=verdict.silent_alerts(run),
+        opened=verdict.whole(run.results),
+        closed=verdict.whole(run.closed),
         charts=charts,
         colours=COLOURS,
         box={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT},
@@ -60,65 +66,67 @@ def render(run: Run) -> str:
 
 def all_charts(samples: Sequence[Sample]) -> list[Chart]:
     """Return the charts of the report, in reading order."""
-    latencies = [sample.load.latencies if sample.load else None for sample in samples]
-    waits = [sample.pool.waits if sample.pool else None for sample in samples]
+
+    def curve(
+        name: str, series: str | None = None, kind: str = "line", factor: float = 1
+    ) -> Series:
+        values = SERIES[series or name](samples)
+        return Series(name, [value and value * factor for value in values], kind)
+
     return [
-        Chart("Users", "", [Series("users", curves.of_load(samples, lambda s: s.users), "area")]),
         Chart(
             "Requests",
             "per second",
-            [
-                Series("requests", _rate_of_load(samples, "requests")),
-                Series("failed", _rate_of_load(samples, "failures")),
-            ],
+            [curve("arrivals"), curve("requests"), curve("failed")],
+            "Arrivals are what was due, requests what was answered. A booking is two: it searches "
+            "first.",
         ),
+        Chart("Requests in flight", "", [curve("in flight", kind="area")]),
         Chart(
             "Response time, 95th percentile",
             "ms",
-            [Series("p95", _milliseconds(curves.percentile(latencies, 0.95)), "area")],
+            [curve("p95", "response p95", "area", 1000)],
+            "From when a request was due, not from when it could be sent.",
         ),
         Chart(
             "Connections of all workers",
             "",
             [
-                Series("in use", curves.of_pool(samples, lambda s: s.in_use), "stack"),
-                Series("idle", curves.of_pool(samples, lambda s: s.idle), "stack"),
-                Series("overflow", curves.of_pool(samples, lambda s: s.overflow)),
-                Series("limit", curves.of_pool(samples, lambda s: s.maximum), "limit"),
+                curve("in use", kind="stack"),
+                curve("idle", kind="stack"),
+                curve("overflow"),
+                curve("limit", kind="limit"),
             ],
             "In use and idle are stacked: together they are all open connections. While threads "
             "wait, a returned connection counts as idle until the next thread has woken up.",
         ),
-        Chart(
-            "Threads waiting for a connection",
-            "",
-            [Series("waiting", curves.of_pool(samples, lambda s: s.waiting), "area")],
-        ),
+        Chart("Threads waiting for a connection", "", [curve("waiting", kind="area")]),
         Chart(
             "Wait for a connection, 95th percentile",
             "ms",
-            [Series("waiting", _milliseconds(curves.percentile(waits, 0.95)), "area")],
+            [curve("waiting", "wait p95", "area", 1000)],
             "Until a thread had its connection: queueing, and opening a new one where necessary.",
         ),
         Chart(
-            "Waits that timed out",
+            "Connections opened, and failures",
             "per second",
-            [Series("timeouts", _timeouts(samples), "area")],
+            [curve("opened", "connects"), curve("failed", "connect failures")],
         ),
+        Chart("Waits that timed out", "per second", [curve("timeouts", kind="area")]),
     ]
 
 
 def figures(run: Run, found: Facts) -> list[tuple[str, str]]:
     """Return the key figures: value and label."""
-    busiest = max(found.stages, key=lambda stage: stage.users, default=None)
+    focus = next((one for one in found.stages if one.stage.name == run.focus), None)
     load = (
         [
-            (f"{busiest.users}", "users at the peak"),
-            (f"{busiest.requests_per_second:.0f}/s", "requests at the peak"),
-            (verdict.milliseconds(busiest.p95), "p95 at the peak"),
-            (f"{busiest.failed_share:.1%}", "failed at the peak"),
+            (f"{focus.result.requests / focus.stage.seconds:.0f}/s", f"requests in {run.focus}"),
+            (f"{focus.result.goodput:.0f}/s", f"good within {run.deadline:g} s"),
+            (verdict.milliseconds(focus.result.p95), f"p95 in {run.focus}"),
+            (f"{focus.result.failed_share:.1%}", f"failed in {run.focus}"),
         ]
-        if busiest
+        if focus
         else []
     )
     return [
@@ -144,16 +152,12 @@ def waiting_bands(samples: Sequence[Sample]) -> list[tuple[float, float]]:
     return bands
 
 
-def _rate_of_load(samples: Sequence[Sample], counter: str) -> curves.Curve:
-    return curves.rate(samples, curves.of_load(samples, lambda load: getattr(load, counter)))
-
-
-def _timeouts(samples: Sequence[Sample]) -> curves.Curve:
-    return curves.rate(samples, curves.of_pool(samples, lambda pool: pool.timeouts))
-
-
-def _milliseconds(curve: curves.Curve) -> curves.Curve:
-    return [None if value is None else value * 1000 for value in curve]
+def fault_bands(run: Run) -> list[tuple[float, float]]:
+    """Return the times (begin, end) during which something was broken on purpose."""
+    if not run.fault_bounds:
+        return []
+    begin, end = run.fault_bounds
+    return [(run.began + begin, run.began + end)]
 
 
 def _hover_data(times: Sequence[float], charts: Sequence[dict[str, Any]]) -> str:
@@ -162,7 +166,7 @@ def _hover_data(times: Sequence[float], charts: Sequence[dict[str, Any]]) -> str
     return json.dumps({"times": times, "charts": values}).replace("<", "\\u003c")
 
 
-def _rounded(curve: curves.Curve) -> curves.Curve:
+def _rounded(curve: Curve) -> Curve:
     return [None if value is None else round(value, 1) for value in curve]
 
 
@@ -176,19 +180,3 @@ def _template() -> Template:
     )
     environment.filters["milliseconds"] = verdict.milliseconds
     return environment.get_template("report.html")
-
-
-def main(arguments: list[str]) -> int:
-    """Make the report again; return 2 when the directory holds no run."""
-    try:
-        (directory,) = (Path(argument) for argument in arguments)
-        path = write(Run.load(directory), directory)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        sys.stderr.write(f"usage: python -m loadtest.lab.report RUN_DIRECTORY ({error})\n")
-        return 2
-    sys.stdout.write(f"{path}\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,6 +1,6 @@
 """Charts as inline SVG: curves over time on one scale each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from loadtest.lab.curves import Curve
@@ -40,7 +40,7 @@ class Drawing:
     paths: list[tuple[str, str, str]] = field(default_factory=list)  # kind, name, path data
     rows: list[tuple[float, str]] = field(default_factory=list)  # y, label
     columns: list[tuple[float, str]] = field(default_factory=list)  # x, label
-    bands: list[tuple[float, float]] = field(default_factory=list)  # x, width
+    bands: list[tuple[str, float, float]] = field(default_factory=list)  # name, x, width
     marks: list[tuple[float, str]] = field(default_factory=list)  # x, label
 
 
@@ -77,10 +77,10 @@ def nice_step(highest: float) -> float:
 def draw(
     chart: Chart,
     times: Sequence[float],
-    bands: Sequence[tuple[float, float]],
+    bands: Mapping[str, Sequence[tuple[float, float]]],
     marks: Sequence[tuple[float, str]],
 ) -> Drawing:
-    """Return ``chart`` with shaded ``bands`` (begin, end) and ``marks`` (time, label)."""
+    """Return ``chart`` with shaded ``bands`` (begin, end, by name) and ``marks`` (time, label)."""
     seconds = max(times, default=1.0)
     curves = list(_stacked(chart.series))
     highest = max((v for _, upper, _ in curves for v in upper if v is not None), default=0.0)
@@ -92,8 +92,13 @@ def draw(
         kind = "limit" if series.kind == "limit" else "line"
         drawing.paths.append((kind, series.name, _line(scale, times, upper)))
     drawing.rows = list(_rows(scale))
-    drawing.columns = [(scale.x(s), f"{s} s") for s in range(0, int(seconds) + 1, 10)]
-    drawing.bands = [(scale.x(a), scale.x(b) - scale.x(a)) for a, b in bands]
+    every = max(1, round(nice_step(seconds / 2)))
+    drawing.columns = [(scale.x(s), f"{s} s") for s in range(0, int(seconds) + 1, every)]
+    drawing.bands = [
+        (name, scale.x(a), scale.x(min(b, seconds)) - scale.x(a))
+        for name, found in bands.items()
+        for a, b in found
+    ]
     drawing.marks = [(scale.x(at), label) for at, label in marks if at <= seconds]
     return drawing
 

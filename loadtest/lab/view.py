@@ -1,6 +1,6 @@
 """The live view of a run in the terminal: one calm screen, or plain lines without a terminal."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -12,64 +12,53 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from loadtest.lab import curves
 from loadtest.lab.colours import COLOURS
 from loadtest.lab.curves import Curve
-from loadtest.lab.samples import Sample, load_start
-from loadtest.stages import Stage, duration, stage_at
+from loadtest.lab.samples import Sample
+from loadtest.lab.series import SERIES
+from loadtest.scenario import Scenario
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 MOST_COLUMNS = 60  # of a sparkline
-PLAIN_EVERY = 5  # samples between two plain lines
+PLAIN_EVERY = 5.0  # seconds between two plain lines
 
 
 @dataclass(frozen=True)
 class Row:
-    """One measured thing: its label, its colour's name, its curve and its unit."""
+    """One measured thing: its label, which names its colour, its series, and its unit."""
 
     label: str
-    colour: str
-    curve: Callable[[Sequence[Sample]], Curve]
+    series: str
     unit: str = ""
+    factor: float = 1.0
 
-
-def _latency(samples: Sequence[Sample]) -> Curve:
-    buckets = [sample.load.latencies if sample.load else None for sample in samples]
-    return [value and value * 1000 for value in curves.percentile(buckets, 0.95)]
+    def curve(self, samples: Sequence[Sample]) -> Curve:
+        """Return its values in its unit."""
+        return [value and value * self.factor for value in SERIES[self.series](samples)]
 
 
 LOAD = (
-    Row("users", "users", lambda s: curves.of_load(s, lambda load: load.users)),
-    Row(
-        "requests",
-        "requests",
-        lambda s: curves.rate(s, curves.of_load(s, lambda load: load.requests)),
-        "/s",
-    ),
-    Row(
-        "failed",
-        "failed",
-        lambda s: curves.rate(s, curves.of_load(s, lambda load: load.failures)),
-        "/s",
-    ),
-    Row("p95", "p95", _latency, " ms"),
+    Row("in flight", "in flight"),
+    Row("requests", "requests", "/s"),
+    Row("failed", "failed", "/s"),
+    Row("p95", "response p95", " ms", 1000),
 )
 POOL = (
-    Row("in use", "in use", lambda s: curves.of_pool(s, lambda pool: pool.in_use)),
-    Row("idle", "idle", lambda s: curves.of_pool(s, lambda pool: pool.idle)),
-    Row("overflow", "overflow", lambda s: curves.of_pool(s, lambda pool: pool.overflow)),
-    Row("waiting", "waiting", lambda s: curves.of_pool(s, lambda pool: pool.waiting)),
-    Row("timeouts", "timeouts", lambda s: curves.of_pool(s, lambda pool: pool.timeouts)),
+    Row("in use", "in use"),
+    Row("idle", "idle"),
+    Row("overflow", "overflow"),
+    Row("waiting", "waiting"),
+    Row("timeouts", "timeouts", "/s"),
 )
 
 
 class View:
-    """Shows samples as they come; use as ``with view.shown(): view.update(samples)``."""
+    """Shows samples as they come; use as ``with view.shown(): view.update(samples, began)``."""
 
-    def __init__(self, console: Console, title: str, stages: Sequence[Stage]) -> None:
+    def __init__(self, console: Console, title: str, scenario: Scenario) -> None:
         self._console = console
         self._title = title
-        self._stages = stages
+        self._scenario = scenario
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self._printed = 0
 
@@ -77,23 +66,24 @@ class View:
         """Return the context in which the view is on the screen."""
         return self._live or nullcontext()
 
-    def update(self, samples: Sequence[Sample]) -> None:
-        """Show the newest sample and what led to it."""
+    def update(self, samples: Sequence[Sample], began: float) -> None:
+        """Show the newest sample and what led to it; the traffic *began* at this time of theirs."""
         if not samples:
             return
+        seconds = max(0.0, samples[-1].at - began)
         if self._live:
-            self._live.update(self._screen(samples), refresh=True)
-        elif len(samples) // PLAIN_EVERY > self._printed:
-            self._printed = len(samples) // PLAIN_EVERY
-            line = plain_line(samples, self._stage_name(elapsed(samples)))
+            self._live.update(self._screen(samples, seconds), refresh=True)
+        elif seconds // PLAIN_EVERY > self._printed:
+            self._printed = int(seconds // PLAIN_EVERY)
+            line = plain_line(samples, seconds, self._stage_name(seconds))
             self._console.print(line, soft_wrap=True)
 
-    def _screen(self, samples: Sequence[Sample]) -> RenderableType:
+    def _screen(self, samples: Sequence[Sample], seconds: float) -> RenderableType:
         now = samples[-1]
         limit = f" (limit {now.pool.maximum:.0f})" if now.pool else ""
         columns = max(10, min(MOST_COLUMNS, self._console.width - 42))
         body = Group(
-            self._header(elapsed(samples)),
+            self._header(seconds),
             Text(),
             _table("Load", LOAD, samples, columns),
             Text(),
@@ -102,29 +92,24 @@ class View:
         return Panel(body, title=self._title, box=box.ROUNDED, padding=(1, 2), expand=False)
 
     def _header(self, seconds: float) -> RenderableType:
-        total = duration(self._stages)
+        total = self._scenario.seconds
         header = Table.grid(padding=(0, 2))
         header.add_row(
             Text(self._stage_name(seconds), style="bold"),
             ProgressBar(total=total, completed=min(seconds, total), width=40),
-            Text(f"{seconds:.0f} of {total:.0f} s", style="dim"),
+            Text(f"{max(0.0, total - seconds):.0f} s left", style="dim"),
         )
         return header
 
     def _stage_name(self, seconds: float) -> str:
-        stage = stage_at(self._stages, seconds)
+        stage = self._scenario.stage_at(seconds)
         return stage.name if stage else "finishing"
 
 
-def elapsed(samples: Sequence[Sample]) -> float:
-    """Return the seconds since the load began."""
-    return samples[-1].at - load_start(samples)
-
-
-def plain_line(samples: Sequence[Sample], stage: str) -> str:
+def plain_line(samples: Sequence[Sample], seconds: float, stage: str) -> str:
     """Return the newest sample as one line."""
     parts = [f"{row.label} {number(row.curve(samples)[-1])}{row.unit}" for row in (*LOAD, *POOL)]
-    return f"{elapsed(samples):4.0f} s  {stage:<9} " + "  ".join(parts)
+    return f"{seconds:4.0f} s  {stage:<9} " + "  ".join(parts)
 
 
 def sparkline(curve: Curve, columns: int) -> str:
@@ -153,7 +138,7 @@ def _table(title: str, rows: Sequence[Row], samples: Sequence[Sample], columns: 
     for row in rows:
         curve = row.curve(samples)
         highest = max((value for value in curve if value is not None), default=None)
-        colour = COLOURS[row.colour].dark
+        colour = COLOURS[row.label].dark
         table.add_row(
             row.label,
             Text(f"{number(curve[-1])}{row.unit}", style=f"bold {colour}"),

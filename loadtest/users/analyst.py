@@ -2,9 +2,10 @@
 
 from locust import FastHttpUser, between, task
 
+from loadtest.actions import days_from_now
 from loadtest.clinic import Clinic
 from loadtest.directory import RANDOM
-from loadtest.users.patient import Patient, days_from_now
+from loadtest.users.patient import Patient
 
 __all__ = ["Analyst", "Patient"]  # Locust runs both, by weight
 

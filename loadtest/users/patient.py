@@ -1,22 +1,14 @@
 """Patients: mostly look for a free slot, sometimes book, move or cancel an appointment."""
 
 from collections import deque
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from locust import FastHttpUser, between, task
 
+from loadtest.actions import BOOKING_HORIZON, REPORT_PERIOD, days_from_now
 from loadtest.clinic import Clinic
 from loadtest.directory import RANDOM
 from loadtest.hooks import Run
-
-BOOKING_HORIZON = 28  # days
-REPORT_PERIOD = 28  # days
-
-
-def days_from_now(days: float) -> str:
-    """Return a point in time as the API writes it."""
-    return f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}"
 
 
 class Patient(FastHttpUser):

@@ -1,0 +1,69 @@
+"""How sure a median of a few repeats is, and what follows from several of them."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+from scipy.stats import bootstrap
+
+CONFIDENCE = 0.95
+FEWEST = 3  # repeats that an interval can be given for
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A median with the bounds of its confidence interval (bootstrap, percentiles; Efron 1979)."""
+
+    value: float
+    low: float
+    high: float
+
+    def overlaps(self, other: "Estimate") -> bool:
+        """Whether no difference is shown."""
+        return self.low <= other.high and other.low <= self.high
+
+
+def estimate(samples: Sequence[float]) -> Estimate:
+    """Return the median of *samples*; without FEWEST of them, bounds that say nothing.
+
+    Raises ValueError without any.
+    """
+    if not samples:
+        raise ValueError("there is nothing to estimate from")
+    middle = median(samples)
+    if len(samples) < FEWEST:
+        return Estimate(middle, -np.inf, np.inf)
+    if min(samples) == max(samples):
+        return Estimate(middle, middle, middle)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of degenerate draws, which a few repeats have
+        found = bootstrap(
+            (np.asarray(samples),),
+            np.median,
+            confidence_level=CONFIDENCE,
+            n_resamples=2000,
+            method="percentile",
+            rng=1,
+        ).confidence_interval
+    return Estimate(middle, float(found.low), float(found.high))
+
+
+def settled(samples: Sequence[float], half_width: float = 0.02) -> bool:
+    """Tell whether the interval of the median is within this share of it, to each side."""
+    if len(samples) < FEWEST:
+        return False
+    found = estimate(samples)
+    if found.value == 0:
+        return found.low == found.high
+    return (found.high - found.low) / 2 <= half_width * abs(found.value)
+
+
+def plateau(points: Mapping[int, float], share: float = 0.99) -> int:
+    """Return the smallest size whose figure is at least *share* of the highest.
+
+    The size of the highest itself is chance: beyond the knee, throughput is flat.
+    """
+    highest = max(points.values())
+    return min(size for size, figure in points.items() if figure >= share * highest)
