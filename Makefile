@@ -5,7 +5,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
 python := .venv/bin/python
-DRILLS := million steady walk churn outage alerts queries overhead throughput queueing
+DRILLS := million steady walk churn outage alerts queries overhead throughput queueing fingerprints
 
 .PHONY: help
 help: ## List the commands

@@ -77,14 +77,18 @@ def _load(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("scenario", help="name of a scenario")
     parser.add_argument("--closed", action="store_true", help="by closed users instead")
-    parser.add_argument("--processes", type=int, default=1, help="that share the rate")
+    parser.add_argument("--processes", type=int, default=1, help="of this host that share the rate")
+    parser.add_argument("--generators", type=int, help="with --master: the number of workers")
     add_host(parser)
     options, others = parser.parse_known_args(arguments)
     try:
         found = scenario.load(options.scenario)
     except scenario.ScenarioError as error:
         return _say(str(error), EXIT_USAGE)
-    sending = scenario_options(found, closed=options.closed, processes=options.processes)
+    generators = options.generators or options.processes
+    sending = scenario_options(found, closed=options.closed, generators=generators)
+    if options.processes > 1:
+        sending += ["--processes", str(options.processes)]
     return _send(options.host, [*sending, *others])
 
 

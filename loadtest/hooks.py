@@ -70,6 +70,8 @@ def add_options(parser: LocustArgumentParser) -> None:
     group.add_argument("--scenario", default="", help="its traffic, for users of that kind")
     group.add_argument("--calm", action="store_true", help="the scenario without what goes wrong")
     group.add_argument("--seed", type=int, default=1, help="the same one sends the same arrivals")
+    # Locust tells its workers the master's value of this, and not of --users.
+    group.add_argument("--generators", type=int, default=1, help="that share the arrivals")
     group.add_argument(
         "--most-in-flight", type=int, default=1000, help="open arrivals beyond it are dropped"
     )

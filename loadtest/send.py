@@ -51,21 +51,23 @@ def profile_options(profile: Profile) -> list[str]:
     ]  # fmt: skip
 
 
-def scenario_options(scenario: Scenario, *, closed: bool = False, processes: int = 1) -> list[str]:
-    """Return Locust's options for a scenario's traffic, by open arrivals or by closed users."""
+def scenario_options(scenario: Scenario, *, closed: bool = False, generators: int = 1) -> list[str]:
+    """Return Locust's options for a scenario's traffic, by open arrivals or by closed users.
+
+    ``generators`` share the arrivals; it takes one for each of Locust's worker processes.
+    """
     busiest = max(max(stage.rate, stage.last_rate) for stage in scenario.stages)
-    users = max(1, math.ceil(busiest / CLOSED_TURNS)) if closed else processes
-    options = [
+    users = max(1, math.ceil(busiest / CLOSED_TURNS)) if closed else generators
+    return [
         "--locustfile", str(USERS / ("closed.py" if closed else "arrivals.py")),
         "--scenario", scenario.source, "--profile", scenario.name,
-        "--users", str(users), "--spawn-rate", str(users),
+        "--users", str(users), "--spawn-rate", str(users), "--generators", str(users),
         "--run-time", f"{math.ceil(scenario.seconds) + 1}s",
         "--stop-timeout", f"{ANSWER_TIMEOUT:g}",
         "--slo-max-fail-ratio", str(scenario.slo.max_fail_ratio),
         "--slo-p95-ms", str(scenario.slo.p95_ms),
         "--slo-abort-after", str(scenario.slo.abort_after),
     ]  # fmt: skip
-    return [*options, "--processes", str(processes)] if processes > 1 else options
 
 
 def become_locust(host: str, options: Sequence[str]) -> NoReturn:

@@ -1,7 +1,7 @@
 """Makes the report of a run: one HTML file without any reference to the network."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from loadtest.lab.theory import comparisons
 from loadtest.lab.waterfall import LABELS, PARTS, waterfall
 
 NAME = "report.html"
+FAR = 2.0  # times the highest value of a curve
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -41,7 +42,7 @@ def render(run: Run) -> str:
     bands = {"waiting": waiting_bands(run.samples), "fault": fault_bands(run)}
     charts = [
         {**asdict(chart), "id": index, "drawing": draw(chart, times, bands, marks)}
-        for index, chart in enumerate(all_charts(run.samples))
+        for index, chart in enumerate(all_charts(run.samples, run.thresholds))
     ]
     return _template().render(
         run=run,
@@ -64,14 +65,28 @@ def render(run: Run) -> str:
     )
 
 
-def all_charts(samples: Sequence[Sample]) -> list[Chart]:
-    """Return the charts of the report, in reading order."""
+def all_charts(samples: Sequence[Sample], thresholds: Mapping[str, float]) -> list[Chart]:
+    """Return the charts of the report, in reading order.
+
+    A threshold far above its curve is told and not drawn: it would make the curve a flat line.
+    """
 
     def curve(
         name: str, series: str | None = None, kind: str = "line", factor: float = 1
     ) -> Series:
         values = SERIES[series or name](samples)
         return Series(name, [value and value * factor for value in values], kind)
+
+    def line(series: str) -> list[Series]:
+        highest = max((value for value in SERIES[series](samples) if value), default=0.0)
+        limit = thresholds.get(series)
+        if limit is None or limit > FAR * highest:
+            return []
+        return [Series("limit", [limit * 1000] * len(samples), "limit")]
+
+    def told(series: str) -> str:
+        limit = thresholds.get(series)
+        return "" if limit is None else f" Limit: {verdict.milliseconds(limit)}."
 
     return [
         Chart(
@@ -85,8 +100,8 @@ def all_charts(samples: Sequence[Sample]) -> list[Chart]:
         Chart(
             "Response time, 95th percentile",
             "ms",
-            [curve("p95", "response p95", "area", 1000)],
-            "From when a request was due, not from when it could be sent.",
+            [curve("p95", "response p95", "area", 1000), *line("response p95")],
+            f"From when a request was due, not from when it could be sent.{told('response p95')}",
         ),
         Chart(
             "Connections of all workers",
@@ -104,8 +119,9 @@ def all_charts(samples: Sequence[Sample]) -> list[Chart]:
         Chart(
             "Wait for a connection, 95th percentile",
             "ms",
-            [curve("waiting", "wait p95", "area", 1000)],
-            "Until a thread had its connection: queueing, and opening a new one where necessary.",
+            [curve("waiting", "wait p95", "area", 1000), *line("wait p95")],
+            "Until a thread had its connection: queueing, and opening a new one where necessary."
+            f"{told('wait p95')}",
         ),
         Chart(
             "Connections opened, and failures",

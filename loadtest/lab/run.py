@@ -31,6 +31,7 @@ class Run:
             traffic did; both empty without one.
         results: of the open arrivals, by stage.
         closed: the same traffic by closed users, where it was sent as well.
+        thresholds: by series, in its unit.
         slo: the judgement in words; ``missed`` is whether it is a bad one.
         alerts: that fired; None: nobody could be asked.
         invalid: why the numbers say nothing about the target; empty otherwise.
@@ -59,6 +60,7 @@ class Run:
     marks: list[Seen] = field(default_factory=list)
     alerts: list[Alert] | None = None
     expected_alerts: list[str] = field(default_factory=list)
+    thresholds: dict[str, float] = field(default_factory=dict)
     bookings: int = 0
     slo: str = ""
     missed: bool = False

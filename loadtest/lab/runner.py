@@ -186,12 +186,19 @@ class Runner:
             marks=fingerprint.look(scenario, samples, began),
             alerts=self._alerts(sent.began),
             expected_alerts=list(scenario.alerts),
+            thresholds=self._thresholds(),
             bookings=sent.bookings,
             slo=slo,
             missed=missed,
             invalid=results.bottleneck(samples),
             ended_early=sent.ended_early,
         )
+
+    def _thresholds(self) -> dict[str, float]:
+        found = {"response p95": self._scenario.slo.p95_ms / 1000}
+        if timeout := self._target.settings().get("CLINIC_POOL_TIMEOUT"):
+            found["wait p95"] = float(timeout)
+        return found
 
     def _judge(self, sent: Sent) -> tuple[str, bool]:
         """Hold all requests, and the arrivals that could not be sent, against the SLO."""

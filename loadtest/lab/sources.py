@@ -6,7 +6,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from loadtest.lab.samples import (
     TIMEOUT,
@@ -109,20 +109,25 @@ class Prometheus:
         return _problem(self.url, Scrape.of(self._federate))
 
     def alerts(self, began: float) -> list[Alert]:
-        """Return what has fired since *began* (seconds since 1970), sorted by when it did.
+        """Return what began to fire after *began* (seconds since 1970), sorted by when it did.
 
         Raises OSError or ValueError when Prometheus does not answer.
         """
+        before = {one["metric"]["alertname"] for one in self._firing(began)}
         seconds = max(1, round(time.time() - began))
-        query = f'ALERTS{{alertstate="firing"}}[{seconds}s]'
-        url = f"{self.url}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
-        with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:  # noqa: S310
-            series = json.load(answer)["data"]["result"]
         first: dict[str, float] = {}
-        for one in series:
+        for one in self._firing(time.time(), f"[{seconds}s]"):
             name, at = one["metric"]["alertname"], float(one["values"][0][0]) - began
-            first[name] = min(at, first.get(name, at))
+            if name not in before:
+                first[name] = min(at, first.get(name, at))
         return sorted((Alert(*item) for item in first.items()), key=lambda alert: alert.after)
+
+    def _firing(self, at: float, window: str = "") -> list[dict[str, Any]]:
+        query = {"query": f'ALERTS{{alertstate="firing"}}{window}', "time": f"{at:.3f}"}
+        url = f"{self.url}/api/v1/query?{urllib.parse.urlencode(query)}"
+        with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:  # noqa: S310
+            found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
+            return found
 
 
 def _problem(url: str, found: Scrape | None) -> str | None:

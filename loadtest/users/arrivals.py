@@ -38,7 +38,7 @@ class Generator(FastHttpUser):
     def send(self) -> None:
         """Send every request when it is due, wait for the last answers, and stop."""
         options = options_of(self.environment)
-        number, generators = next(self._numbers), max(1, options.num_users)
+        number, generators = next(self._numbers), max(1, options.generators)
         seed = options.seed + 7919 * (number + 1_000 * Run.worker)
         self._chance = Random(seed)  # noqa: S311 - traffic, not secrets
         self._in_flight = Pool(options.most_in_flight)

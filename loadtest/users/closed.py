@@ -29,7 +29,7 @@ class Closed(FastHttpUser):
     def turns(self) -> None:
         """Ask, wait for the answer, and for the next turn."""
         chance = Random()  # noqa: S311 - traffic, not secrets
-        users = max(1, options_of(self.environment).num_users)
+        users = max(1, options_of(self.environment).generators)
         while self._state != LOCUST_STATE_STOPPING:
             turn = time.time()
             stage = Run.scenario.stage_at(turn - Run.began)
