@@ -29,7 +29,7 @@ PASSWORDS = (
     "flask_secret_key",
     "grafana_admin_password",
 )
-SERVER_NAMES = ("mysql", "localhost", "host.docker.internal", "127.0.0.1")
+SERVER_NAMES = ("mysql", "toxiproxy", "localhost", "host.docker.internal", "127.0.0.1")
 MOUNT = "/run/secrets/clinic"  # where every consumer sees its own volume
 
 

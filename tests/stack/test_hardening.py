@@ -10,8 +10,8 @@ import pytest
 
 from tests.stack.stack import ROOT, Stack
 
-ONE_SHOT = {"init", "migrate", "loadtest"}
-PUBLISHING = {"nginx", "prometheus", "alertmanager", "grafana"}
+ONE_SHOT = {"init", "migrate", "loadtest", "loadtest-worker"}
+PUBLISHING = {"toxiproxy", "nginx", "prometheus", "alertmanager", "grafana"}
 OWN_IMAGES = {"poolsight-app:local", "poolsight-loadtest:local"}
 READS_SECRETS = {
     "init": {"init-state", "secrets-mysql", "secrets-app", "secrets-migrate",
