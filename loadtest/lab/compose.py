@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -37,7 +37,6 @@ class Compose:
     def __init__(self, settings: Mapping[str, str], *, proxied: bool) -> None:
         self._wanted = dict(settings)
         self._proxied = proxied
-        self._before: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         self.url = f"http://{self._published('nginx', 8080)}"
@@ -45,32 +44,39 @@ class Compose:
             f"http://{self._published('prometheus', 9090)}"
         )
         self.source: Source = self.prometheus
-        running = self._environment()
-        wanted = self._wanted | ({"CLINIC_DB_HOST": "toxiproxy"} if self._proxied else {})
-        if any(running.get(name) != value for name, value in wanted.items()):
-            self._before = running
-            if self._proxied:
-                self._compose("up", "--detach", "--wait", "--no-deps", "toxiproxy")
-            self._replace(running | wanted)
-        self._workspace = Workspace("poolsight-lab-")
-        self._wait_until_seen()
+        with ExitStack() as stack:
+            stack.enter_context(self._replaced())
+            self._workspace = Workspace("poolsight-lab-")
+            stack.callback(self._workspace.close)
+            self._wait_until_seen()
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *details: object) -> None:
-        self._workspace.close()
-        if self._before:
-            self._replace(self._before)
+        self._stack.close()
+
+    @contextmanager
+    def _replaced(self) -> Iterator[None]:
+        """Run the application as it is wanted, where it does not, and then as before."""
+        before = self._environment()
+        wanted = self._wanted | ({"CLINIC_DB_HOST": "toxiproxy"} if self._proxied else {})
+        if all(before.get(name) == value for name, value in wanted.items()):
+            yield
+            return
+        try:
+            if self._proxied:
+                self._compose("up", "--detach", "--wait", "--no-deps", "toxiproxy")
+            self._replace(before | wanted)
+            yield
+        finally:
+            self._replace(before)
             if self._proxied:
                 self._compose("rm", "--stop", "--force", "toxiproxy")
 
     def settings(self) -> dict[str, str]:
         """Of the application's container, as far as they are set."""
         kept = ("CLINIC_POOL", "CLINIC_WORKERS", "CLINIC_THREADS", "CLINIC_DB_HOST")
-        return {
-            name: value
-            for name, value in self._environment().items()
-            if value and name.startswith(kept)
-        }
+        return {name: value for name, value in self._environment().items() if name.startswith(kept)}
 
     def versions(self) -> dict[str, str]:
         """Of the server, and of this side."""
@@ -159,7 +165,8 @@ class Compose:
             raise LabError("The stack does not run. Start it: docker compose up --wait")
         found = json.loads(_run(["docker", "inspect", containers[0]]))[0]["Config"]["Env"]
         pairs = (line.partition("=") for line in found)
-        return {name: value for name, _, value in pairs if name.startswith("CLINIC_")}
+        # What Compose passes on only where it is set stands there without a value.
+        return {name: value for name, _, value in pairs if value and name.startswith("CLINIC_")}
 
     def _replace(self, settings: Mapping[str, str]) -> None:
         self._compose("up", "--detach", "--wait", "--no-deps", "app", settings=settings)
