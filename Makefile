@@ -5,7 +5,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
 python := .venv/bin/python
-DRILLS := million steady walk churn outage alerts queries overhead throughput queueing fingerprints
+DRILLS := million steady walk churn outage alerts queries overhead throughput queueing sizing fingerprints
 
 .PHONY: help
 help: ## List the commands

@@ -3,6 +3,7 @@
 Each is one file, ``scenarios/NAME.toml``. ``docs/scenarios.md`` tells the format.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,9 @@ from loadtest.slo import Slo
 
 DIRECTORY = Path(__file__).parent / "scenarios"
 PATIENTS = {"search": 6.0, "appointments": 3.0, "book": 2.0, "report": 0.2}
-"""What people at the booking page ask for, by weight."""
+"""What people at the booking page ask for, by weight; there are no other named actions."""
+
+REQUEST = re.compile(r"[A-Z]+ /\S*")  # such as GET /lab/hold?seconds=0.05
 
 DEADLINE = 1.0  # seconds: after that an answer is of no use to who asked
 
@@ -42,6 +45,10 @@ class Stage:
     def last_rate(self) -> float:
         """The rate at its end."""
         return self.rate if self.to is None else self.to
+
+    def rate_at(self, seconds: float) -> float:
+        """The rate so many seconds after its begin."""
+        return self.rate + (self.last_rate - self.rate) * seconds / self.seconds
 
     @property
     def arrivals(self) -> float:
@@ -94,7 +101,7 @@ class Scenario:
         holds: how long connections are held: ``exponential`` or ``fixed``; empty: nobody knows.
         retries: how often a client repeats a failed request, at once.
         needs: the targets it can run on; empty: any.
-        source: what it was loaded by: its name or its file.
+        source: what to load it by in another process: its name, or the path of its file.
         beside_closed: send the same again with closed users, to show what those hide.
     """
 
@@ -151,6 +158,11 @@ class Scenario:
         """The stage at this time since the traffic began; None after the last."""
         return next((s for s in self.stages if seconds < self.bounds(s.name)[1]), None)
 
+    def rate_at(self, seconds: float) -> float:
+        """How many requests arrive each second at this time since the traffic began."""
+        stage = self.stage_at(seconds)
+        return stage.rate_at(seconds - self.bounds(stage.name)[0]) if stage else 0.0
+
 
 def names() -> list[str]:
     """The scenarios' names, in alphabetical order."""
@@ -158,20 +170,24 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Scenario:
-    """Read the scenario *name*, or the file that it names when it ends in ``.toml``.
+    """Read the scenario *name*, or the file of that path when it ends in ``.toml``.
+
+    So anybody can have scenarios of their own, wherever their files are.
 
     Raises:
         ScenarioError: there is none, or its file is not right.
     """
-    path = Path(name) if name.endswith(".toml") else DIRECTORY / f"{name}.toml"
+    is_path = name.endswith(".toml")
+    path = Path(name).resolve() if is_path else DIRECTORY / f"{name}.toml"
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except OSError:
         known = ", ".join(names())
         raise ScenarioError(f"There is no scenario {name!r}. There are: {known}.") from None
     try:
-        return replace(parse(path.stem, tomllib.loads(text)), source=name)
-    except (tomllib.TOMLDecodeError, TypeError, KeyError, ValueError) as error:
+        found = parse(path.stem, tomllib.loads(content.decode()))
+        return replace(found, source=str(path) if is_path else name)
+    except (TypeError, KeyError, ValueError) as error:
         raise ScenarioError(f"{path.name}: {_said(error)}") from None
 
 
@@ -181,9 +197,10 @@ def parse(name: str, data: dict[str, Any]) -> Scenario:
     Raises:
         TypeError, KeyError, ValueError: something is missing, unknown or does not fit.
     """
-    stages = [Stage(**stage) for stage in data.pop("stage")]
-    fault = data.pop("fault", {})
-    slo = data.pop("slo", {})
+    stages = [Stage(**stage) for stage in _tables(data, "stage")]
+    if not stages:
+        raise KeyError("stage")
+    fault, slo, marks = _table(data, "fault"), _table(data, "slo"), _tables(data, "fingerprint")
     if fault.get("kind") and not fault.get("during"):
         raise ValueError("the fault lacks `during`, the stage in which it happens")
     focus = data.pop("focus", fault.get("during") or stages[min(1, len(stages) - 1)].name)
@@ -191,20 +208,34 @@ def parse(name: str, data: dict[str, Any]) -> Scenario:
         name=name,
         stages=stages,
         slo=Slo(slo.pop("max_fail_ratio", 0.01), slo.pop("p95_ms", 1000.0), **slo),
-        settings=_settings(data.pop("settings", {})),
+        settings=_settings(_table(data, "settings")),
         fault=Fault(
             fault.pop("kind", ""),
             during := fault.pop("during", ""),
             fault.pop("until", during),
-            settings=_settings(fault.pop("settings", {})),
+            settings=_settings(_table(fault, "settings")),
             arguments=fault,
         ),
         focus=focus,
-        marks=[_mark(mark, focus) for mark in data.pop("fingerprint", [])],
+        marks=[_mark(mark, focus) for mark in marks],
         **data,
     )
     _check(scenario)
     return scenario
+
+
+def _table(data: dict[str, Any], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = data.pop(name, {})
+    if not isinstance(found, dict):
+        raise ValueError(f"expected [{name}] and its keys below")
+    return found
+
+
+def _tables(data: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = data.pop(name, [])
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise ValueError(f"expected [[{name}]], once for each, and its keys below")
+    return found
 
 
 def _mark(data: dict[str, Any], focus: str) -> Mark:
@@ -233,13 +264,31 @@ def _check(scenario: Scenario) -> None:
     if scenario.holds not in HOLDS:
         raise ValueError(f"holds = {scenario.holds!r}; expected exponential or fixed, or nothing")
     for stage in scenario.stages:
-        if stage.seconds <= 0 or stage.rate < 0 or stage.last_rate < 0:
-            raise ValueError(f"stage {stage.name!r}: expected seconds > 0 and rates >= 0")
-        if not stage.mix or min(stage.mix.values()) <= 0:
-            raise ValueError(f"stage {stage.name!r}: expected a mix of positive weights")
-    for name in [scenario.focus, scenario.fault.until, *(mark.during for mark in scenario.marks)]:
+        _check_stage(stage)
+    fault = scenario.fault
+    during = [mark.during for mark in scenario.marks]
+    for name in [scenario.focus, fault.during, fault.until, *during]:
         if name and name not in stages:
             raise ValueError(f"there is no stage {name!r}; there are {', '.join(stages)}")
+    if fault.during and stages.index(fault.until) < stages.index(fault.during):
+        raise ValueError(f"the fault ends with {fault.until}, before {fault.during} begins")
+
+
+def _check_stage(stage: Stage) -> None:
+    numbers = [stage.seconds, stage.rate, stage.last_rate, *stage.mix.values()]
+    if not all(isinstance(number, int | float) for number in numbers):
+        raise ValueError(f"stage {stage.name!r}: expected numbers for seconds, rates and weights")
+    if stage.seconds <= 0 or stage.rate < 0 or stage.last_rate < 0:
+        raise ValueError(f"stage {stage.name!r}: expected seconds > 0 and rates >= 0")
+    if not stage.mix or min(stage.mix.values()) <= 0:
+        raise ValueError(f"stage {stage.name!r}: expected a mix of positive weights")
+    for action in stage.mix:
+        if action not in PATIENTS and not REQUEST.fullmatch(action):
+            known = ", ".join(PATIENTS)
+            raise ValueError(
+                f"stage {stage.name!r}: there is no action {action!r}; expected {known}, or a "
+                "request such as GET /path"
+            )
 
 
 def _said(error: Exception) -> str:

@@ -129,6 +129,13 @@ def _run_parser() -> argparse.ArgumentParser:
         help="with a URL: a Prometheus that scrapes it",
     )
     parser.add_argument("--seed", type=int, default=1, help="the same one sends the same arrivals")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting of the application, such as CLINIC_POOL_SIZE=8; may be repeated",
+    )
     parser.add_argument("--calm", action="store_true", help="leave out what goes wrong")
     parser.add_argument("--json", action="store_true", help="print the run as JSON")
     parser.add_argument("--junit", type=Path, metavar="FILE", help="write a JUnit XML file")
@@ -145,13 +152,24 @@ def _target(options: argparse.Namespace, wanted: Scenario) -> Target:
             f"{wanted.name} needs the target {' or '.join(wanted.needs)}, not {options.target}."
         )
     settings = dict(wanted.settings) | ({} if options.calm else dict(wanted.fault.settings))
+    settings |= _given(options.set)
     if kind == "embedded":
         return Embedded(settings)
     if kind == "compose":
         return Compose(settings, proxied=wanted.fault.kind == "toxic")
     if not options.target.startswith(("http://", "https://")):
         raise LabError(f"--target {options.target}: expected embedded, compose or an http URL.")
-    return Remote(options.target, options.metrics, options.prometheus)
+    if options.set:
+        raise LabError("--set: the settings of a target by its URL cannot be changed from here.")
+    return Remote(options.target, options.metrics, options.prometheus, wanted.paths)
+
+
+def _given(pairs: Sequence[str]) -> dict[str, str]:
+    found = dict(pair.partition("=")[::2] for pair in pairs)
+    for name, value in found.items():
+        if not name.startswith("CLINIC_") or not value:
+            raise LabError(f"--set {name}={value}: expected a setting such as CLINIC_POOL_SIZE=8")
+    return found
 
 
 def _tell(console: Console, found: Run, path: Path) -> None:

@@ -85,7 +85,13 @@ def _sweep(
     rounds = (min(3, options.rounds), options.rounds)
     try:
         for tried in sweep.measure(
-            traffic, settings, directory, rounds=rounds, is_settled=is_settled, told=told
+            traffic,
+            settings,
+            directory,
+            rounds=rounds,
+            seed=options.seed,
+            is_settled=is_settled,
+            told=told,
         ):
             found = replace(found, tried=tried)
             found.save(directory)

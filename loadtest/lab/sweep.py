@@ -174,6 +174,7 @@ def measure(
     directory: Path,
     *,
     rounds: tuple[int, int],
+    seed: int,
     is_settled: Callable[[Tried], bool],
     told: Callable[[Setting, Measurement, int], None],
 ) -> Iterator[list[Tried]]:
@@ -189,22 +190,22 @@ def measure(
     with prepared_database() as database:
         for number in range(rounds[1]):
             left = [one for one in tried if number < rounds[0] or not is_settled(one)]
-            random.Random(number).shuffle(left)  # noqa: S311 - an order, not a secret
+            random.Random(seed + number).shuffle(left)  # noqa: S311 - an order, not a secret
             for one in left:
-                found = _try(database, scenario, one.setting, directory, number)
+                found = _try(database, scenario, one.setting, directory, seed + number)
                 one.measurements.append(found)
                 told(one.setting, found, number)
                 yield tried
 
 
 def _try(
-    database: PrivateDatabase, scenario: Scenario, setting: Setting, directory: Path, number: int
+    database: PrivateDatabase, scenario: Scenario, setting: Setting, directory: Path, seed: int
 ) -> Measurement:
-    place = directory / "tries" / f"{number}-{time.monotonic_ns()}"
+    place = directory / "tries" / f"{seed}-{time.monotonic_ns()}"
     place.mkdir(parents=True)
     settings = {**scenario.settings, **setting.environment}
     with Embedded(settings, database) as target:
-        runner = Runner(Console(quiet=True), target, scenario, place, seed=number + 1, calm=False)
+        runner = Runner(Console(quiet=True), target, scenario, place, seed=seed, calm=False)
         return measurement(runner.run())
 
 

@@ -6,7 +6,8 @@ A target is used as a context manager: it is ready inside, and as it was before 
 import os
 import platform
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import urllib.request
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -189,13 +190,17 @@ class Embedded:
 class Remote:
     """An application that runs already, with metrics of its own or in a Prometheus.
 
-    What goes wrong there, somebody else must do; only traffic and the fault endpoints work.
+    What goes wrong there, somebody else must do; only traffic and the fault endpoints work. *paths*
+    are those that the traffic asks for beside the API.
     """
 
     name = "url"
 
-    def __init__(self, url: str, metrics: str | None, prometheus: str | None) -> None:
+    def __init__(
+        self, url: str, metrics: str | None, prometheus: str | None, paths: Iterable[str] = ()
+    ) -> None:
         self.url = url.rstrip("/")
+        self._needs_lab = any("/lab/" in path for path in paths)
         self.prometheus = Prometheus(prometheus) if prometheus else None
         self._load_port = free_port()
         load = f"http://127.0.0.1:{self._load_port}/metrics"
@@ -209,7 +214,7 @@ class Remote:
         )
 
     def __enter__(self) -> Self:
-        problem = target_problem(self.url) or self.source.problem()
+        problem = target_problem(self.url) or self.source.problem() or self._lab_problem()
         if problem:
             raise LabError(problem)
         self._workspace = Workspace("poolsight-lab-")
@@ -257,6 +262,16 @@ class Remote:
     def toxic(self, type: str, attributes: Mapping[str, Any]) -> AbstractContextManager[None]:
         """Not from here."""
         raise self._cannot(f"put {type} between it and its database")
+
+    def _lab_problem(self) -> str | None:
+        if not self._needs_lab:
+            return None
+        path = f"{self.url}/lab/hold?seconds=0"
+        try:
+            urllib.request.urlopen(path, timeout=5).close()  # noqa: S310
+        except OSError as error:
+            return f"{path}: {error}. This scenario needs CLINIC_LAB_ENABLED=true there."
+        return None
 
     def _cannot(self, what: str) -> LabError:
         return LabError(
