@@ -20,15 +20,18 @@ from .collector import PoolCollector
 from .holders import holding
 from .measured import measured_pool
 from .recorder import announce_worker
+from .seconds import ThreadSeconds, thread_seconds
 from .slots import metrics_directory, worker_slot
 
 __all__ = [
     "Budget",
     "BudgetCollector",
     "PoolCollector",
+    "ThreadSeconds",
     "announce_worker",
     "holding",
     "measured_pool",
     "metrics_directory",
+    "thread_seconds",
     "worker_slot",
 ]

@@ -94,6 +94,10 @@ class ThreadTable(Table):
             row = self.taken[thread] = self.take()
         return row
 
+    def shares(self, row: Row) -> bool:
+        """Whether other threads may count in *row* too."""
+        return row is self._shared
+
     def leave(self, thread: int, row: Row) -> None:
         """Leave the *row* of *thread*, and what it has counted, to the next."""
         self.taken.pop(thread, None)

@@ -372,6 +372,11 @@ class Recorder:
         outcome = layout.OK if alive else layout.ERROR
         observe(self._mine.row, layout.PING + outcome * HISTOGRAM, seconds)
 
+    def own_row(self) -> Row | None:
+        """The calling thread's counters; None where it shares them with other threads."""
+        row = self._mine.row
+        return None if self._cells.threads.shares(row) else row
+
     def borrowed_now(self) -> list[Tracked]:
         """All connections that somebody holds now."""
         return list(self.leased)
