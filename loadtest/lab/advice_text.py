@@ -16,7 +16,7 @@ def lines(advice: Advice, deadline: float) -> Iterator[str]:
             yield f"{name}={value}"
     yield from advice.reasons
     if advice.rows:
-        yield from ("", "connections  good/s (95 %)            p95 of the wait      setting")
+        yield from ("", "connections  good/s (interval)        p95 of the wait      setting")
         yield from (_row(row) for row in advice.rows)
     yield from ("", "What formulas say, for all workers together:")
     yield from _predictions(advice)

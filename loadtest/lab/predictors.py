@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from loadtest.lab import scalability
-from loadtest.lab.queueing import erlang_c_quantile, simulated_waits
+from loadtest.lab.queueing import erlang_c_quantile, erlang_c_servers, simulate
 
 LARGEST = 500
 SHARE = 0.95  # of all waits, that the objective is about
@@ -61,14 +61,14 @@ def little(work: Workload) -> int:
 
 
 def erlang(work: Workload) -> int:
-    """The fewest with which SHARE of the waits meet the objective in M/M/c."""
-    return _fewest(lambda c: erlang_c_quantile(work.rate, work.hold, c, SHARE) <= work.wait)
+    """The fewest with which enough of the waits meet the objective in M/M/c."""
+    return erlang_c_servers(work.rate, work.hold, work.wait, SHARE, LARGEST)
 
 
 def erlang_with_usl(work: Workload) -> int:
     """The same with a time per checkout that grows with the connections, by the USL's fit."""
     law = _fit(work)
-    return _fewest(lambda c: erlang_c_quantile(work.rate, law.service(c), c, SHARE) <= work.wait)
+    return _fewest(lambda c: erlang_c_quantile(work.rate, law.service(c), c, SHARE), work.wait)
 
 
 def usl(work: Workload) -> int:
@@ -87,15 +87,10 @@ def twice_the_cores(work: Workload) -> int:
 
 
 def simulation(work: Workload) -> int:
-    """The fewest with which SHARE of simulated waits meet the objective, with measured holds."""
+    """The fewest with which enough of simulated waits meet the objective, with measured holds."""
     if not work.holds:
         raise NotEnoughDataError("not enough data: no times of single checkouts")
-    return _fewest(
-        lambda c: (
-            float(np.quantile(simulated_waits(work.rate, work.holds, c, 1), SHARE)) <= work.wait
-        ),
-        least=little(work),
-    )
+    return _fewest(lambda c: simulate(work.rate, work.holds, c, SHARE).quantile, work.wait)
 
 
 PREDICTORS: dict[str, tuple[str, Callable[[Workload], int]]] = {
@@ -131,9 +126,12 @@ def _ask(name: str, domain: str, ask: Callable[[Workload], int], work: Workload)
         return Prediction(name, domain, None, str(error))
 
 
-def _fewest(enough: Callable[[int], bool], least: int = 1) -> int:
-    for connections in range(least, LARGEST + 1):
-        if enough(connections):
+def _fewest(wait_with: Callable[[int], float], wait: float) -> int:
+    """Return the smallest size with which the wait is within the objective."""
+    if wait < 0:
+        raise ValueError(f"expected a wait from 0 on, got {wait}")
+    for connections in range(1, LARGEST + 1):
+        if wait_with(connections) <= wait:
             return connections
     raise NotEnoughDataError(f"no pool of up to {LARGEST} connections meets the objective")
 

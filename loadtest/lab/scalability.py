@@ -4,21 +4,28 @@ Gunther, "Guerrilla Capacity Planning", 2007.
 """
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import curve_fit
+from numpy.typing import NDArray
+from scipy.optimize import OptimizeWarning, curve_fit
 
 FEWEST_POINTS = 4  # one more than the law has parameters
-DRAWS = 200
+DRAWS = 4000
+LEAST_COHERENCY = 1e-12  # below it, a fit has found none
+Array = NDArray[np.float64]
+Interval = tuple[float, float]
+ANYTHING: Interval = (0.0, math.inf)
 
 
 @dataclass(frozen=True)
 class Scalability:
     """X(N) = λN / (1 + σ(N - 1) + κN(N - 1)): throughput per second at N connections.
 
-    ``low`` and ``high`` bound the best N in 95 of 100 fits to points drawn again.
+    ``low`` and ``high`` bound the best N, and the intervals the other three: 95 % each. They are
+    about noise alone; no interval tells whether the law holds for this system.
     """
 
     rate: float
@@ -26,6 +33,9 @@ class Scalability:
     coherency: float
     low: float
     high: float
+    rate_interval: Interval = ANYTHING
+    contention_interval: Interval = ANYTHING
+    coherency_interval: Interval = ANYTHING
 
     def throughput(self, connections: float) -> float:
         """Return X(N)."""
@@ -38,39 +48,66 @@ class Scalability:
     @property
     def best(self) -> float:
         """The N with the highest throughput; inf where more is always better."""
-        return _best(self.contention, self.coherency)
+        return float(_best(np.array(self.contention), np.array(self.coherency)))
 
 
 def fit(points: Sequence[tuple[float, float]]) -> Scalability:
     """Fit the law to (connections, throughput) points.
 
-    Raises ValueError with fewer than FEWEST_POINTS different numbers of connections.
+    Raises ValueError with fewer than FEWEST_POINTS different numbers of connections, or with any
+    that is not above zero.
     """
-    if len({connections for connections, _ in points}) < FEWEST_POINTS:
+    values = np.asarray(points, dtype=float).reshape(-1, 2)
+    if len(set(values[:, 0])) < FEWEST_POINTS:
         raise ValueError(f"not enough data: the law needs {FEWEST_POINTS} different pool sizes")
-    values = np.asarray(points, dtype=float)
-    rate, contention, coherency = _parameters(values)
-    chance = np.random.default_rng(1)
-    bests = []
-    for _ in range(DRAWS):
-        drawn = values[chance.integers(len(values), size=len(values))]
-        if len(set(drawn[:, 0])) >= FEWEST_POINTS:
-            bests.append(_best(*_parameters(drawn)[1:]))
-    low, high = np.percentile(bests, (2.5, 97.5), method="nearest") if bests else (0, math.inf)
-    return Scalability(rate, contention, coherency, float(low), float(high))
+    if not (np.isfinite(values).all() and (values > 0).all()):
+        raise ValueError("expected connections and throughputs above zero")
+    found, covariance = _parameters(values)
+    rate, contention, coherency = map(float, found)
+    if not np.isfinite(covariance).all():
+        return Scalability(rate, contention, coherency, *ANYTHING)
+    drawn = _drawn(found, covariance, len(values) - len(found))
+    best = _best(drawn[:, 1], drawn[:, 2])
+    return Scalability(
+        rate, contention, coherency, *_interval(best), *(_interval(one) for one in drawn.T)
+    )
 
 
 def _law(n: float, rate: float, contention: float, coherency: float) -> float:
     return rate * n / (1 + contention * (n - 1) + coherency * n * (n - 1))
 
 
-def _parameters(values: "np.ndarray[tuple[int, int], np.dtype[np.float64]]") -> tuple[float, ...]:
+def _parameters(values: Array) -> tuple[Array, Array]:
+    """Return λ, σ and κ by least squares, and their covariance."""
     sizes, rates = values[:, 0], values[:, 1]
-    guess = (rates[0] / sizes[0], 0.01, 0.0001)
-    bounds = ([0, 0, 0], [np.inf, 1, 1])
-    found, _ = curve_fit(_law, sizes, rates, p0=guess, bounds=bounds, max_nfev=5000)
-    return tuple(map(float, found))
+    guess = ((rates / sizes).max(), 0.01, 0.0001)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", OptimizeWarning)  # of no covariance, which fit() sees
+        found: tuple[Array, Array] = curve_fit(
+            _law, sizes, rates, p0=guess, bounds=([0, 0, 0], [np.inf, 1, 1]), max_nfev=5000
+        )
+    return found
 
 
-def _best(contention: float, coherency: float) -> float:
-    return math.sqrt((1 - contention) / coherency) if coherency > 1e-12 else math.inf
+def _drawn(found: Array, covariance: Array, freedom: int) -> Array:
+    """Draw parameters from the fit's multivariate t distribution, cut at their bounds.
+
+    Fits to points drawn again would all be the same where there are hardly more than parameters.
+    """
+    chance = np.random.default_rng(1)
+    normal = chance.multivariate_normal(np.zeros(len(found)), covariance, DRAWS, method="eigh")
+    spread = np.sqrt(freedom / chance.chisquare(freedom, DRAWS))
+    drawn: Array = np.clip(found + normal * spread[:, None], [0, 0, 0], [np.inf, 1, 1])
+    return drawn
+
+
+def _interval(draws: Array) -> Interval:
+    low, high = np.percentile(draws, (2.5, 97.5), method="nearest")
+    return float(low), float(high)
+
+
+def _best(contention: Array, coherency: Array) -> Array:
+    """Return √((1 - σ)/κ), which is inf without coherency."""
+    best: Array = np.full(np.shape(coherency), math.inf)
+    np.divide(1 - contention, coherency, out=best, where=coherency > LEAST_COHERENCY)
+    return np.sqrt(best)

@@ -1,7 +1,7 @@
 """How sure a median of a few repeats is, and what follows from several of them."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -20,13 +20,11 @@ class Estimate:
     low: float
     high: float
 
-    def overlaps(self, other: "Estimate") -> bool:
-        """Whether no difference is shown."""
-        return self.low <= other.high and other.low <= self.high
-
 
 def estimate(samples: Sequence[float]) -> Estimate:
     """Return the median of *samples*; without FEWEST of them, bounds that say nothing.
+
+    Of three to ten, the interval has the true median in 82 to 93 of 100 cases rather than 95.
 
     Raises ValueError without any.
     """
@@ -58,12 +56,3 @@ def settled(samples: Sequence[float], half_width: float = 0.02) -> bool:
     if found.value == 0:
         return found.low == found.high
     return (found.high - found.low) / 2 <= half_width * abs(found.value)
-
-
-def plateau(points: Mapping[int, float], share: float = 0.99) -> int:
-    """Return the smallest size whose figure is at least *share* of the highest.
-
-    The size of the highest itself is chance: beyond the knee, throughput is flat.
-    """
-    highest = max(points.values())
-    return min(size for size, figure in points.items() if figure >= share * highest)
