@@ -60,6 +60,8 @@ class Stack:
 
     def down(self) -> None:
         """Remove containers, volumes and networks, as a user would."""
+        # A test that failed may have left the proxy; `down` passes by a profile that is off.
+        self.compose("--profile", "faults", "rm", "--stop", "--force", "toxiproxy", check=False)
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5")
 
     def containers(self, service: str) -> list[dict[str, Any]]:
