@@ -36,6 +36,8 @@ def due_times(
 
 def _seconds_until(stage: Stage, arrivals: float) -> float:
     """Return after which time in *stage* so many arrivals are expected: r t + s t²/2 = n."""
+    if not arrivals:
+        return 0.0
     slope = (stage.last_rate - stage.rate) / stage.seconds
     root = math.sqrt(max(0.0, stage.rate**2 + 2 * slope * arrivals))
     return 2 * arrivals / (stage.rate + root)

@@ -27,6 +27,7 @@ usage: python -m loadtest COMMAND ...
   advise SWEEP_DIRECTORY   what to set the pool to, and why; or --prometheus URL
   PROFILE                  headless Locust with that profile
 
+SCENARIO is one that `list` lists, or the path of a .toml file.
 COMMAND --help tells its options.
 """
 
@@ -73,22 +74,25 @@ def _profile(arguments: Sequence[str]) -> int:
 def _load(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m loadtest load",
-        epilog="Other options go to Locust: --seed 7, --requests-file FILE, --calm, --master ...",
+        epilog="Other options go to Locust: --seed 7, --requests-file FILE, --master ...",
     )
-    parser.add_argument("scenario", help="name of a scenario")
+    parser.add_argument("scenario", help="one that `list` lists, or a .toml file")
     parser.add_argument("--closed", action="store_true", help="by closed users instead")
+    parser.add_argument("--calm", action="store_true", help="leave out what goes wrong")
     parser.add_argument("--processes", type=int, default=1, help="of this host that share the rate")
     parser.add_argument("--generators", type=int, help="with --master: the number of workers")
     add_host(parser)
     options, others = parser.parse_known_args(arguments)
     try:
         found = scenario.load(options.scenario)
+        found = found.calm() if options.calm else found
     except scenario.ScenarioError as error:
         return _say(str(error), EXIT_USAGE)
     generators = options.generators or options.processes
     sending = scenario_options(found, closed=options.closed, generators=generators)
     if options.processes > 1:
         sending += ["--processes", str(options.processes)]
+    sending += ["--calm"] * options.calm
     return _send(options.host, [*sending, *others])
 
 

@@ -7,6 +7,7 @@ Options (also as lines of a profile's .conf): the SLO, the scenario, and the fil
 
 import atexit
 import contextlib
+import math
 import os
 import signal
 import sys
@@ -53,6 +54,7 @@ class Run:
     bookings = BookingLog(None)
     began = 0.0
     worker = 0
+    dropped = 0  # open arrivals that were not sent; on the master: of all workers
 
 
 @events.init_command_line_parser.add_listener
@@ -134,19 +136,34 @@ def begin(environment: Environment, **_others: Any) -> None:
             gevent.spawn(_abort_when_missed, environment, runner)
 
 
+@events.report_to_master.add_listener
+def tell_dropped(data: dict[str, Any], **_others: Any) -> None:
+    """Tell the master what was dropped since the last report."""
+    data["dropped"], Run.dropped = Run.dropped, 0
+
+
+@events.worker_report.add_listener
+def add_dropped(data: dict[str, Any], **_others: Any) -> None:
+    """Add what a worker dropped."""
+    Run.dropped += data.get("dropped", 0)
+
+
 @events.quitting.add_listener
 def judge(environment: Environment, **_others: Any) -> None:
-    """Compare the run with its SLO; a miss sets the exit code 1."""
+    """Compare the run with its SLO; a miss sets the exit code 1, and what was dropped failed."""
     code = environment.process_exit_code
     if isinstance(environment.runner, WorkerRunner) or code not in (None, EXIT_ABORTED):
         return
     slo, total = _slo(environment), environment.stats.total
     p95 = total.get_response_time_percentile(0.95) or 0
-    result = Result(total.num_requests, total.fail_ratio, p95)
+    wanted = total.num_requests + Run.dropped
+    failed = total.num_failures + Run.dropped
+    result = Result(wanted, failed / wanted if wanted else 0.0, p95)
     missed = breaches(slo, result)
     environment.process_exit_code = code or (EXIT_MISSED if missed else 0)
     # Locust prints its tables after this event; the verdict belongs below them.
-    atexit.register(sys.stderr.write, verdict(slo, result, missed))
+    dropped = f"{Run.dropped} arrivals were dropped: too many requests were in flight.\n"
+    atexit.register(sys.stderr.write, verdict(slo, result, missed) + dropped * bool(Run.dropped))
 
 
 def options_of(environment: Environment) -> Namespace:
@@ -232,7 +249,8 @@ def _abort_when_missed(environment: Environment, runner: Runner) -> None:
     good_at = time.monotonic()
     while time.monotonic() - good_at < slo.abort_after:
         gevent.sleep(1.0)
-        if not breaches(slo, _recent(total)):
+        recent = _recent(total)
+        if not recent.requests or not breaches(slo, recent):
             good_at = time.monotonic()
     sys.stderr.write(f"Aborted: the SLO was missed for {slo.abort_after:g} s.\n")
     environment.process_exit_code = EXIT_ABORTED
@@ -242,7 +260,7 @@ def _abort_when_missed(environment: Environment, runner: Runner) -> None:
 def _recent(total: StatsEntry) -> Result:
     rate = total.current_rps
     p95 = total.get_current_response_time_percentile(0.95) or 0
-    return Result(round(rate), total.current_fail_per_sec / rate if rate else 0.0, p95)
+    return Result(math.ceil(rate), total.current_fail_per_sec / rate if rate else 0.0, p95)
 
 
 def _stop(message: str, code: int) -> NoReturn:

@@ -17,6 +17,11 @@ class _Lines:
     def __init__(self, path: Path | None) -> None:
         self._file = path.open("a", buffering=1) if path else None
 
+    def close(self) -> None:
+        """End it; it is complete without, too."""
+        if self._file:
+            self._file.close()
+
     def _write(self, line: str) -> None:
         if self._file:
             self._file.write(line + "\n")
@@ -60,8 +65,13 @@ class RequestLog(_Lines):
         """Add a request."""
         self._write(
             f"{request.due:.3f},{request.seconds:.6f},{request.status},{int(request.good)},"
-            f"{request.name}"
+            f"{_quoted(request.name)}"
         )
+
+
+def _quoted(text: str) -> str:
+    """Return a text as a field of a CSV file."""
+    return '"{}"'.format(text.replace('"', '""')) if set(text) & set(',"\r\n') else text
 
 
 def requests(path: Path) -> Iterator[Request]:

@@ -241,9 +241,11 @@ def _tables(data: dict[str, Any], name: str) -> list[dict[str, Any]]:
 def _mark(data: dict[str, Any], focus: str) -> Mark:
     mark = Mark(**{"during": focus, **data})
     limits = (mark.at_least, mark.at_most, mark.ends_at_most, mark.times)
-    if sum(limit is not None for limit in limits) != 1:
+    given = [limit for limit in limits if limit is not None]
+    if len(given) != 1 or not isinstance(given[0], int | float):
         raise ValueError(
-            f"fingerprint {mark.says!r}: give one of at_least, at_most, ends_at_most and times"
+            f"fingerprint {mark.says!r}: expected a number for one of at_least, at_most, "
+            "ends_at_most and times"
         )
     return mark
 
@@ -275,6 +277,8 @@ def _check(scenario: Scenario) -> None:
 
 
 def _check_stage(stage: Stage) -> None:
+    if not isinstance(stage.mix, Mapping):
+        raise ValueError(f"stage {stage.name!r}: expected a mix such as {{search = 3, book = 1}}")
     numbers = [stage.seconds, stage.rate, stage.last_rate, *stage.mix.values()]
     if not all(isinstance(number, int | float) for number in numbers):
         raise ValueError(f"stage {stage.name!r}: expected numbers for seconds, rates and weights")

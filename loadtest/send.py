@@ -7,6 +7,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from http.client import HTTPException
 from pathlib import Path
 from typing import NoReturn
 
@@ -38,7 +39,7 @@ def target_problem(host: str) -> str | None:
     except OSError as error:
         reason = getattr(error, "reason", error)
         return f"{host} does not answer ({reason}). Is the application running?"
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, HTTPException):
         return f"{url} did not answer with the clinic's JSON. Is this the right --host?"
     return None if items else f"{host} has no data yet: run 'flask seed' first."
 

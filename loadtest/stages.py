@@ -30,8 +30,3 @@ def stage_at(stages: Sequence[Stage], seconds: float) -> Stage | None:
         if seconds < end:
             return stage
     return None
-
-
-def duration(stages: Sequence[Stage]) -> float:
-    """Return the length of a run, in seconds."""
-    return sum(stage.seconds for stage in stages)

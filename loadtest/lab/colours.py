@@ -20,7 +20,6 @@ COLOURS = {
     "timeouts": Colour("#ad0317", "#e0536a"),
     "in flight": Colour("#37872d", "#73bf69"),
     "arrivals": Colour("#37872d", "#73bf69"),
-    "users": Colour("#37872d", "#73bf69"),
     "requests": Colour("#8f3bb8", "#b877d9"),
     "failed": Colour("#e02f44", "#f2495c"),
     "opened": Colour("#3274d9", "#5794f2"),

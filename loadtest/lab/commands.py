@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +15,7 @@ from rich.text import Text
 
 from loadtest import scenario
 from loadtest.exits import EXIT_ABORTED, EXIT_INTERRUPTED, EXIT_INVALID, EXIT_MISSED, EXIT_USAGE
-from loadtest.lab import compare, junit, report, sizing, verdict
+from loadtest.lab import compare, faults, fingerprint, junit, report, sizing, verdict
 from loadtest.lab.compose import Compose
 from loadtest.lab.errors import LabError
 from loadtest.lab.run import Run, default_runs, new_directory
@@ -26,7 +27,7 @@ from loadtest.scenario import Scenario
 def main(command: str, arguments: Sequence[str]) -> int:
     """Do what the command line says; every failure is a message, never a traceback."""
     # With --json standard output is the document's.
-    console = Console(highlight=False, stderr="--json" in arguments)
+    console = Console(highlight=False, markup=False, stderr="--json" in arguments)
     # Ctrl-C also when a parent (make, a script in the background) had switched it off.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -46,15 +47,18 @@ def run(console: Console, arguments: Sequence[str]) -> int:
     """Run a scenario; return the exit code of its verdict."""
     options = _run_parser().parse_args(arguments)
     wanted = scenario.load(options.scenario)
-    directory = new_directory(options.runs, wanted.name)
+    fingerprint.check(wanted.marks)
+    if wanted.fault.kind:
+        faults.check(wanted.fault)
     target = _target(options, wanted)
+    directory = new_directory(options.runs, wanted.name)
     if not options.json:
         console.print(f"Preparing the target: {target.name}", style="dim")
     with target:
         found = Runner(
             console, target, wanted, directory, seed=options.seed, calm=options.calm
         ).run()
-    path = report.write(found, directory)
+    directory, path = _keep(console, found, directory)
     if options.junit:
         options.junit.write_text(junit.document(found), encoding="utf-8")
     if options.json:
@@ -73,7 +77,7 @@ def report_again(console: Console, arguments: Sequence[str]) -> int:
         found = Run.load(directory)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LabError(f"{directory} holds no recorded run that can be read: {error}") from error
-    console.print(f"Report: {report.write(found, directory)}", soft_wrap=True)
+    console.print(f"Report: {_report(found, directory)}", soft_wrap=True)
     return 0
 
 
@@ -105,7 +109,26 @@ def exit_code(found: Run) -> int:
     if found.invalid:
         return EXIT_INVALID
     unseen = any(not mark.seen for mark in found.marks) or bool(verdict.silent_alerts(found))
-    return EXIT_MISSED if found.missed or unseen else 0
+    return EXIT_MISSED if found.missed or unseen or found.broken else 0
+
+
+def _keep(console: Console, found: Run, directory: Path) -> tuple[Path, Path]:
+    """Save a run and its report: elsewhere where its directory cannot be written any more."""
+    try:
+        found.save(directory)
+    except OSError as error:
+        other = Path(tempfile.mkdtemp(prefix="poolsight-run-"))
+        found.save(other)
+        console.print(f"{directory}: {error}. The run is kept in {other}.", soft_wrap=True)
+        directory = other
+    return directory, _report(found, directory)
+
+
+def _report(found: Run, directory: Path) -> Path:
+    try:
+        return report.write(found, directory)
+    except ValueError as error:
+        raise LabError(f"{directory}: there is nothing to report: {error}.") from None
 
 
 def _run_parser() -> argparse.ArgumentParser:
@@ -114,7 +137,7 @@ def _run_parser() -> argparse.ArgumentParser:
         epilog="Exit codes: 0 good; 1 the SLO was missed or the fingerprint not seen; 2 it could "
         "not be run; 4 ended early; 5 invalid, the generator was too slow; 130 interrupted.",
     )
-    parser.add_argument("scenario", help="one that `list` lists")
+    parser.add_argument("scenario", help="one that `list` lists, or a .toml file")
     where = os.environ.get("LOCUST_HOST") or "embedded"
     parser.add_argument(
         "--target",

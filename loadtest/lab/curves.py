@@ -7,7 +7,7 @@ from loadtest.lab.samples import Buckets, LoadSample, PoolSample, Sample
 Curve = list[float | None]
 """A value for each sample; None where there is nothing to say, which is drawn as a gap."""
 
-WINDOW = 3  # samples that a percentile looks back over; one second has too few requests
+WINDOW = 2.5  # seconds that a percentile looks back over, at least; one has too few requests
 
 
 def of_pool(samples: Sequence[Sample], value: Callable[[PoolSample], float]) -> Curve:
@@ -31,11 +31,14 @@ def rate(samples: Sequence[Sample], counter: Curve) -> Curve:
     ]
 
 
-def percentile(buckets: Sequence[Buckets | None], share: float) -> Curve:
-    """Return the percentile (seconds) of what was observed in the last WINDOW samples."""
+def percentile(samples: Sequence[Sample], buckets: Sequence[Buckets | None], share: float) -> Curve:
+    """Return the percentile (seconds) of what was observed in WINDOW, or since the last sample."""
     result: Curve = []
+    first = 0
     for index, now in enumerate(buckets):
-        before = buckets[max(0, index - WINDOW)]
+        while first < index - 1 and samples[first + 1].at <= samples[index].at - WINDOW:
+            first += 1
+        before = buckets[first]
         result.append(quantile(growth(before, now), share) if now and before else None)
     return result
 

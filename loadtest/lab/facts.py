@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import median
 
 from loadtest.lab.curves import growth, quantile
 from loadtest.lab.results import StageResult
@@ -13,13 +14,13 @@ from loadtest.scenario import Stage
 
 @dataclass(frozen=True)
 class StageFacts:
-    """One stage: what was asked, what came back, and what the pool did; None without any."""
+    """One stage: what was asked, what came back, and what the pool did; None without a sample."""
 
     stage: Stage
     result: StageResult
     wait_p95: float | None
-    most_in_use: float
-    most_waiting: float
+    most_in_use: float | None
+    most_waiting: float | None
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Facts:
     longest_wait: float
     timeouts: float
     waiting_at_end: float
+    seconds_silent: float
     recovered_after: float | None
     stages: list[StageFacts]
 
@@ -55,6 +57,7 @@ def facts(run: Run) -> Facts:
         longest_wait=max(max(pool.oldest_wait, pool.wait_peak) for pool in pools),
         timeouts=pools[-1].timeouts - pools[0].timeouts,
         waiting_at_end=pools[-1].waiting,
+        seconds_silent=seconds_silent(run.samples),
         recovered_after=_recovered_after(run),
         stages=_stages(run),
     )
@@ -65,6 +68,14 @@ def seconds_waiting(samples: Sequence[Sample]) -> float:
     return sum(
         now.at - before.at for before, now in pairwise(samples) if now.pool and now.pool.waiting
     )
+
+
+def seconds_silent(samples: Sequence[Sample]) -> float:
+    """Return for how long the application's metrics did not answer, once they had."""
+    answered = [sample.at for sample in samples if sample.pool]
+    usual = median(now - before for before, now in pairwise(answered)) if answered[1:] else 0.0
+    gaps = (now - before - usual for before, now in pairwise(answered))
+    return sum(gap for gap in gaps if gap > usual)
 
 
 def _recovered_after(run: Run) -> float | None:
@@ -91,8 +102,7 @@ def _stages(run: Run) -> list[StageFacts]:
     for stage, result in zip(run.stages, run.results, strict=False):
         begin, end = bounds(run)[stage.name]
         pools = [s.pool for s in run.samples if s.pool and begin <= s.at <= end]
-        if pools:
-            found.append(_stage(stage, result, pools))
+        found.append(_stage(stage, result, pools))
     return found
 
 
@@ -100,7 +110,7 @@ def _stage(stage: Stage, result: StageResult, pools: list[PoolSample]) -> StageF
     return StageFacts(
         stage=stage,
         result=result,
-        wait_p95=quantile(growth(pools[0].waits, pools[-1].waits), 0.95),
-        most_in_use=max(pool.in_use for pool in pools),
-        most_waiting=max(pool.waiting for pool in pools),
+        wait_p95=quantile(growth(pools[0].waits, pools[-1].waits), 0.95) if pools else None,
+        most_in_use=max((pool.in_use for pool in pools), default=None),
+        most_waiting=max((pool.waiting for pool in pools), default=None),
     )

@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from inspect import signature
 from typing import Any
 
 from loadtest.lab.errors import LabError
@@ -92,14 +93,27 @@ KINDS: dict[str, Callable[..., AbstractContextManager[None]]] = {
 }
 
 
+def check(fault: Fault) -> None:
+    """Look at what a scenario says, before anything runs.
+
+    Raises:
+        LabError: there is no such fault, or it takes other arguments.
+    """
+    if fault.kind not in KINDS:
+        raise LabError(f"There is no fault {fault.kind!r}. There are: {', '.join(KINDS)}.")
+    try:
+        signature(KINDS[fault.kind]).bind("a target", **fault.arguments)
+    except TypeError as error:
+        raise LabError(f"The fault {fault.kind!r} cannot be like this: {error}.") from None
+
+
 def injected(target: Target, fault: Fault) -> AbstractContextManager[None]:
     """Return the context in which *fault* acts on *target*.
 
     Raises:
         LabError: there is no such fault, or the target cannot have it.
     """
-    if fault.kind not in KINDS:
-        raise LabError(f"There is no fault {fault.kind!r}. There are: {', '.join(KINDS)}.")
+    check(fault)
     return KINDS[fault.kind](target, **fault.arguments)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from loadtest.lab.errors import LabError
 from loadtest.lab.samples import Sample
 from loadtest.lab.series import SERIES
 from loadtest.scenario import Mark, Scenario
@@ -24,6 +25,20 @@ class Seen:
     found: str
     seen: bool
     after: float | None
+
+
+def check(marks: Sequence[Mark]) -> None:
+    """Look at what a scenario says, before anything runs.
+
+    Raises:
+        LabError: a mark names a series that there is not.
+    """
+    for mark in marks:
+        if mark.series not in SERIES:
+            raise LabError(
+                f"fingerprint {mark.says!r}: there is no series {mark.series!r}. "
+                f"There are: {', '.join(SERIES)}."
+            )
 
 
 def look(scenario: Scenario, samples: Sequence[Sample], began: float) -> list[Seen]:

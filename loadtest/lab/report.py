@@ -48,7 +48,7 @@ def render(run: Run) -> str:
         run=run,
         facts=found,
         headline=verdict.headline(run),
-        calm=not found.most_waiting and not (run.ended_early or run.invalid or run.missed),
+        calm=not (found.most_waiting or run.ended_early or run.invalid or run.missed or run.broken),
         explanation=verdict.explanation(run),
         figures=figures(run, found),
         waterfall=waterfall(run),

@@ -13,6 +13,7 @@ WHOLE = "all"  # stages together
 LARGEST_LAG = 0.1  # seconds, for 99 of 100 arrivals
 LARGEST_CPU = 0.9  # of the one processor that a generator can use
 CPU_WINDOW = 5.0  # seconds
+COMPLETE = 0.99  # of the requests that were counted, at least
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,18 @@ def bottleneck(samples: Sequence[Sample]) -> str:
             f"{LARGEST_CPU:.0%} is accepted: send less, or with --processes 2"
         )
     return ""
+
+
+def gap(whole: StageResult, samples: Sequence[Sample]) -> str:
+    """Return why the log of requests cannot be complete; empty when it can."""
+    loads = [sample.load for sample in samples if sample.load]
+    sent = loads[-1].requests if loads else 0.0
+    if whole.requests >= COMPLETE * sent:
+        return ""
+    return (
+        f"{sent:.0f} requests were sent, and only {whole.requests} are in the log: it could not be "
+        "written, the disk may be full"
+    )
 
 
 def _busiest(cpu: Sequence[tuple[float, float]]) -> float:

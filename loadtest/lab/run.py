@@ -22,6 +22,7 @@ class Run:
     """Everything that a report is made of.
 
     Attributes:
+        source: what the scenario was loaded by, to run it again.
         traffic_began: seconds since 1970.
         began: the same, in seconds since the recording began, as the samples' times are.
         calm: whether what goes wrong was left out.
@@ -32,6 +33,8 @@ class Run:
         results: of the open arrivals, by stage.
         closed: the same traffic by closed users, where it was sent as well.
         thresholds: by series, in its unit.
+        bookings: that were answered 201; ``broken`` is what does not hold of them, None: nobody
+            could be asked.
         slo: the judgement in words; ``missed`` is whether it is a bad one.
         alerts: that fired; None: nobody could be asked.
         invalid: why the numbers say nothing about the target; empty otherwise.
@@ -39,6 +42,7 @@ class Run:
     """
 
     scenario: str
+    source: str
     title: str
     target: str
     started_at: str
@@ -62,6 +66,7 @@ class Run:
     expected_alerts: list[str] = field(default_factory=list)
     thresholds: dict[str, float] = field(default_factory=dict)
     bookings: int = 0
+    broken: list[str] | None = None
     slo: str = ""
     missed: bool = False
     invalid: str = ""

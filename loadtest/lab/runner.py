@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from loadtest.exits import EXIT_ABORTED
-from loadtest.lab import fingerprint, results
+from loadtest.lab import fingerprint, integrity, results
 from loadtest.lab.errors import LabError
 from loadtest.lab.faults import injected
 from loadtest.lab.processes import Service
@@ -63,7 +63,7 @@ class Runner:
         self._started = datetime.now().astimezone()
 
     def run(self) -> Run:
-        """Send the traffic, beside it that of closed users where the scenario says so; save it.
+        """Send the traffic, and beside it that of closed users where the scenario says so.
 
         Raises:
             LabError: it could not even begin.
@@ -75,9 +75,7 @@ class Runner:
             beside = self._directory / "closed"
             beside.mkdir()
             closed = self._send(beside, closed=True).results
-        run = self._result(sent, closed)
-        run.save(self._directory)
-        return run
+        return self._result(sent, closed)
 
     def _send(self, directory: Path, *, closed: bool) -> Sent:
         options = [self._scenario.source, "--seed", str(self._seed)]
@@ -94,7 +92,7 @@ class Runner:
                 sent.ended_early = INTERRUPTED
             except LabError as error:
                 if not sent.began:
-                    load.interrupt()
+                    load.kill()
                     raise
                 sent.ended_early = str(error)
             self._undo(fault, sent)
@@ -165,6 +163,7 @@ class Runner:
         slo, missed = self._judge(sent)
         return Run(
             scenario=scenario.name,
+            source=scenario.source,
             title=scenario.title,
             target=self._target.name,
             started_at=f"{self._started:%Y-%m-%d %H:%M:%S %Z}",
@@ -188,9 +187,10 @@ class Runner:
             expected_alerts=list(scenario.alerts),
             thresholds=self._thresholds(),
             bookings=sent.bookings,
+            broken=integrity.broken(self._target, self._directory / BOOKINGS),
             slo=slo,
             missed=missed,
-            invalid=results.bottleneck(samples),
+            invalid=results.bottleneck(samples) or results.gap(sent.results[-1], samples),
             ended_early=sent.ended_early,
         )
 

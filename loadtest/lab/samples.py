@@ -3,6 +3,7 @@
 import urllib.request
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -123,7 +124,7 @@ class Scrape:
         """Read ``urls``; return None when one does not answer with metrics."""
         try:
             return cls("".join(_read(url) for url in urls))
-        except (OSError, ValueError):
+        except (OSError, ValueError, HTTPException):
             return None
 
     def has(self, name: str) -> bool:

@@ -42,11 +42,13 @@ def _part(name: str) -> Series:
 
 
 def _response_p95(samples: Sequence[Sample]) -> Curve:
-    return curves.percentile([s.load.latencies if s.load else None for s in samples], 0.95)
+    latencies = [s.load.latencies if s.load else None for s in samples]
+    return curves.percentile(samples, latencies, 0.95)
 
 
 def _wait_p95(samples: Sequence[Sample]) -> Curve:
-    return curves.percentile([s.pool.waits if s.pool else None for s in samples], 0.95)
+    waits = [s.pool.waits if s.pool else None for s in samples]
+    return curves.percentile(samples, waits, 0.95)
 
 
 SERIES: dict[str, Series] = {

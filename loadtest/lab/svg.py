@@ -98,6 +98,7 @@ def draw(
         (name, scale.x(a), scale.x(min(b, seconds)) - scale.x(a))
         for name, found in bands.items()
         for a, b in found
+        if a < seconds
     ]
     drawing.marks = [(scale.x(at), label) for at, label in marks if at <= seconds]
     return drawing

@@ -7,7 +7,7 @@ random order. A setting is tried no more once its interval is narrow.
 import itertools
 import json
 import random
-import time
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -192,20 +192,16 @@ def measure(
             left = [one for one in tried if number < rounds[0] or not is_settled(one)]
             random.Random(seed + number).shuffle(left)  # noqa: S311 - an order, not a secret
             for one in left:
-                found = _try(database, scenario, one.setting, directory, seed + number)
+                found = _try(database, scenario, one.setting, seed + number)
                 one.measurements.append(found)
                 told(one.setting, found, number)
                 yield tried
 
 
-def _try(
-    database: PrivateDatabase, scenario: Scenario, setting: Setting, directory: Path, seed: int
-) -> Measurement:
-    place = directory / "tries" / f"{seed}-{time.monotonic_ns()}"
-    place.mkdir(parents=True)
+def _try(database: PrivateDatabase, scenario: Scenario, setting: Setting, seed: int) -> Measurement:
     settings = {**scenario.settings, **setting.environment}
-    with Embedded(settings, database) as target:
-        runner = Runner(Console(quiet=True), target, scenario, place, seed=seed, calm=False)
+    with tempfile.TemporaryDirectory() as place, Embedded(settings, database) as target:
+        runner = Runner(Console(quiet=True), target, scenario, Path(place), seed=seed, calm=False)
         return measurement(runner.run())
 
 

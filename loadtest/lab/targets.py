@@ -303,8 +303,8 @@ def send_here(
         env={
             **{name: value for name, value in os.environ.items() if name != "LOCUST_HOST"},
             "LOADTEST_METRICS_BIND": f"127.0.0.1:{port}",
-            "LOADTEST_REQUESTS_FILE": str(directory / REQUESTS),
-            "LOADTEST_BOOKINGS_FILE": str(directory / BOOKINGS),
+            "LOADTEST_REQUESTS_FILE": str(directory.resolve() / REQUESTS),
+            "LOADTEST_BOOKINGS_FILE": str(directory.resolve() / BOOKINGS),
         },
         cwd=ROOT,
     )

@@ -43,6 +43,8 @@ def explanation(run: Run) -> list[str]:
     sentences = [
         f"This run ended early: {run.ended_early}" if run.ended_early else "",
         run.slo,
+        _kept(run),
+        _silence(found),
         _timeouts(found, timeout),
         _recovery(run, found),
         _latency(found),
@@ -69,6 +71,23 @@ def mark_line(mark: Seen) -> str:
         f"{verb}: {mark.says} ({mark.series} in {mark.during}: {mark.expected}; "
         f"found {mark.found}{when})"
     )
+
+
+def _kept(run: Run) -> str:
+    if run.broken:
+        return f"Broken: {'; '.join(run.broken)}."
+    if run.broken is None or not run.bookings:
+        return ""
+    return (
+        f"All {run.bookings:,} bookings that were answered 201 are in the database, and no slot is "
+        "booked twice."
+    )
+
+
+def _silence(found: Facts) -> str:
+    if not found.seconds_silent:
+        return ""
+    return f"The application's metrics did not answer for {found.seconds_silent:.0f} s."
 
 
 def _timeouts(found: Facts, timeout: str | None) -> str:
@@ -98,10 +117,11 @@ def _latency(found: Facts) -> str:
     worst = max(found.stages, key=lambda one: one.result.p95 or 0.0)
     if first.result.p95 is None or worst.result.p95 is None or worst is first:
         return ""
+    wait = f"; that of the wait for a connection was {milliseconds(worst.wait_p95)}"
     return (
         f"From {first.stage.name} to {worst.stage.name} the 95th percentile of the response time "
-        f"went from {milliseconds(first.result.p95)} to {milliseconds(worst.result.p95)}; that of "
-        f"the wait for a connection was {milliseconds(worst.wait_p95)}."
+        f"went from {milliseconds(first.result.p95)} to {milliseconds(worst.result.p95)}"
+        f"{'' if worst.wait_p95 is None else wait}."
     )
 
 
@@ -123,7 +143,8 @@ def _told(run: Run) -> str:
     seen = [mark for mark in run.marks if mark.seen]
     after = [mark.after for mark in seen if mark.after is not None]
     soonest = f", the first {min(after):.0f} s after it began" if after else ""
-    sentence = f"{len(seen)} of the {len(run.marks)} marks of its fingerprint were seen{soonest}."
+    how_many = f"{len(seen)} of {len(run.marks)}"
+    sentence = f"Of its fingerprint {how_many} marks were seen{soonest}."
     if run.alerts is None:
         return sentence
     fired = ", ".join(f"{alert.name} after {alert.after:.0f} s" for alert in run.alerts)

@@ -31,7 +31,7 @@ class Endpoint:
 
 def waterfall(run: Run) -> list[Endpoint]:
     """Return the endpoints that were asked during the run, the one that took most time first."""
-    pools = [sample.pool for sample in run.samples if sample.pool and sample.pool.parts]
+    pools = [sample.pool for sample in run.samples if sample.pool]
     if not pools:
         return []
     first, last = pools[0].parts, pools[-1].parts

@@ -61,6 +61,7 @@ class Generator(FastHttpUser):
         action = choice(stage.mix, self._chance)
         late = max(0.0, time.time() - due)
         if self._in_flight.full():
+            Run.dropped += 1
             Run.measures.dropped(late)
         else:
             Run.measures.arrived(late)

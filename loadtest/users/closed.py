@@ -18,6 +18,8 @@ from loadtest.actions import choice, perform
 from loadtest.clinic import Clinic
 from loadtest.hooks import Run, options_of
 
+LOOK = 0.1  # seconds at most between two looks at the rate
+
 
 class Closed(FastHttpUser):
     """One of ``--users``, who share the scenario's rate."""
@@ -30,12 +32,19 @@ class Closed(FastHttpUser):
         """Ask, wait for the answer, and for the next turn."""
         chance = Random()  # noqa: S311 - traffic, not secrets
         users = max(1, options_of(self.environment).generators)
+        gevent.sleep(max(0.0, Run.began - time.time()))
+        # The share of the next turn that has come; by chance, or all would ask at once.
+        before, turn = Run.began, chance.random()
         while self._state != LOCUST_STATE_STOPPING:
-            turn = time.time()
-            stage = Run.scenario.stage_at(turn - Run.began)
+            now = time.time()
+            stage = Run.scenario.stage_at(now - Run.began)
             if stage is None:
                 break
-            perform(choice(stage.mix, chance), Clinic(self.client), Run.directory)
-            period = users / stage.rate if stage.rate else 0.1
-            gevent.sleep(max(0.0, turn + period - time.time()))
+            rate = Run.scenario.rate_at(now - Run.began) / users
+            turn, before = turn + rate * (now - before), now
+            if rate and turn >= 1:
+                turn = 0.0
+                perform(choice(stage.mix, chance), Clinic(self.client), Run.directory)
+            else:
+                gevent.sleep(min(LOOK, (1 - turn) / rate) if rate else LOOK)
         raise StopUser

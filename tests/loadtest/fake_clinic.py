@@ -5,16 +5,22 @@ from __future__ import annotations
 import json
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from threading import Event, Lock, Thread, Timer
 from time import sleep
 from typing import Any, Self
+
+DIRECTORY = ("clinicians", "patients")  # what is asked before the traffic begins
+LIMIT = 4  # connections of its pool, so to say
 
 
 class FakeClinic:
     """Answers like the application, after ``delay`` seconds.
 
     ``busy`` makes the first try of every booking a 503, ``taken`` makes every booking a 409,
-    ``empty`` leaves it without data.
+    ``failing`` makes everything but the directory a 500, ``empty`` leaves it without data.
+
+    From request number ``freeze_at`` on nobody is answered, for ``freeze_for`` seconds or until
+    ``thaw()``; the directory does not count, and is always answered.
     """
 
     def __init__(
@@ -22,15 +28,23 @@ class FakeClinic:
         *,
         busy: bool = False,
         taken: bool = False,
+        failing: bool = False,
         empty: bool = False,
         delay: float = 0.0,
+        freeze_at: int = 0,
+        freeze_for: float | None = None,
     ) -> None:
-        self.busy, self.taken, self.delay = busy, taken, delay
+        self.busy, self.taken, self.failing, self.delay = busy, taken, failing, delay
+        self.freeze_at, self.freeze_for = freeze_at, freeze_for
         self.items = {} if empty else ITEMS
         self.changed: list[str] = []
         self.keys: Counter[str] = Counter()
         self.booked: list[dict[str, Any]] = []
+        self.paths: list[str] = []
+        self.at_once = self.most_at_once = 0
         self.lock = Lock()
+        self._thawed = Event()
+        self._thawed.set()
         handler = type("Handler", (_Handler,), {"clinic": self})
         self._server = _Server(("127.0.0.1", 0), handler)
         self.host = f"http://127.0.0.1:{self._server.server_port}"
@@ -41,9 +55,32 @@ class FakeClinic:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.thaw()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+    def freeze(self) -> None:
+        self._thawed.clear()
+
+    def thaw(self) -> None:
+        self._thawed.set()
+
+    def arrive(self, path: str) -> None:
+        """Note a request, and hold it while everything stands still."""
+        with self.lock:
+            self.paths.append(path)
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+            if len(self.paths) == self.freeze_at:
+                self.freeze()
+                if self.freeze_for is not None:
+                    Timer(self.freeze_for, self.thaw).start()
+        self._thawed.wait()
+
+    def leave(self) -> None:
+        with self.lock:
+            self.at_once -= 1
 
     def book(self, key: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         with self.lock:
@@ -56,6 +93,16 @@ class FakeClinic:
             self.booked.append(appointment)
             return 201, appointment
 
+    def metrics(self) -> str:
+        """Who is being answered has a connection, the others wait for one."""
+        in_use = min(self.at_once, LIMIT)
+        return (
+            f"db_client_connection_max {LIMIT}\n"
+            f'db_client_connection_count{{db_client_connection_state="used"}} {in_use}\n'
+            f'db_client_connection_count{{db_client_connection_state="idle"}} {LIMIT - in_use}\n'
+            f"db_client_connection_pending_requests {self.at_once - in_use}\n"
+        )
+
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
@@ -67,11 +114,17 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # an answer is one packet: the second one of two would wait for 40 ms
     clinic: FakeClinic
 
     def do_GET(self) -> None:
         name = self.path.partition("?")[0].rsplit("/", 1)[1]
-        self.answer(200, {"items": self.clinic.items.get(name, []), "next": None})
+        if name == "metrics":
+            self.write(200, "text/plain", self.clinic.metrics())
+        elif name in DIRECTORY:
+            self.write(200, "application/json", json.dumps(self.items(name)))
+        else:
+            self.answer(200, self.items(name))
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -81,11 +134,19 @@ class _Handler(BaseHTTPRequestHandler):
             self.clinic.changed.append(self.path.removeprefix("/api/v1/appointments/"))
             self.answer(200, {})
 
+    def items(self, name: str) -> dict[str, Any]:
+        return {"items": self.clinic.items.get(name, []), "next": None}
+
     def answer(self, status: int, body: dict[str, Any]) -> None:
+        self.clinic.arrive(self.path)
         sleep(self.clinic.delay)
-        data = json.dumps(body).encode()
+        self.clinic.leave()
+        self.write(500 if self.clinic.failing else status, "application/json", json.dumps(body))
+
+    def write(self, status: int, kind: str, text: str) -> None:
+        data = text.encode()
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
         if status == 503:
             self.send_header("Retry-After", "0")

@@ -3,7 +3,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import pytest
+
+from loadtest import scenario
 from loadtest.catalogue import all_profiles
+from loadtest.command import main
 from loadtest.lab.application import ROOT
 from loadtest.lab.ports import free_port
 from tests.loadtest.conftest import Result
@@ -36,8 +40,32 @@ def test_without_a_profile_they_are_listed(loadtest: Callable[..., Result]) -> N
 def test_unknown_profile_is_named_and_they_are_listed(loadtest: Callable[..., Result]) -> None:
     result = loadtest("tsunami")
     assert result.returncode == 2
-    assert "no profile 'tsunami'" in result.stderr
+    assert "no profile or command 'tsunami'" in result.stderr
+    assert "run SCENARIO" in result.stderr
     assert "spike" in result.stderr
+
+
+def test_scenarios_and_profiles_are_listed(loadtest: Callable[..., Result]) -> None:
+    result = loadtest("list")
+    assert result.returncode == 0
+    for name in scenario.names():
+        assert f"  {name} " in result.stdout
+        assert scenario.load(name).title in result.stdout
+    for profile in all_profiles().values():
+        assert profile.description in result.stdout
+
+
+def test_help_tells_the_commands_and_that_a_scenario_can_be_a_file(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["--help"]) == 0
+    usage = capsys.readouterr().err
+    assert ".toml" in usage
+    for command in ("load", "run", "sweep"):
+        assert f"  {command} SCENARIO" in usage
+        with pytest.raises(SystemExit, match="0"):
+            main([command, "--help"])
+        assert "a .toml file" in " ".join(capsys.readouterr().out.split())
 
 
 def test_unreachable_target_is_told_within_seconds(loadtest: Callable[..., Result]) -> None:

@@ -60,9 +60,22 @@ def test_rate_is_per_second_and_has_gaps_where_data_is_missing() -> None:
 def test_percentile_sees_only_its_window() -> None:
     fast = {0.1: 100.0, 1.0: 100.0}
     slow = {0.1: 100.0, 1.0: 200.0}
-    curve = curves.percentile([fast, slow, slow, slow, slow, slow], 0.95)
+    curve = curves.percentile(_every(1), [fast, slow, slow, slow, slow, slow], 0.95)
     assert curve[1] == pytest.approx(0.955)
     assert curve[-1] is None, "nothing was observed in the last seconds"
+
+
+def test_percentile_looks_back_to_the_last_sample_however_old_that_is() -> None:
+    first, then = {0.1: 100.0, 1.0: 100.0}, {0.1: 100.0, 1.0: 200.0}
+    curve = curves.percentile(_every(5), [first, then, then, None, then, then], 0.95)
+    assert curve[1] == pytest.approx(0.955)
+    assert curve[2] is None, "nothing was observed since"
+    assert curve[3] is None
+    assert curve[4] is None, "it is not known what was observed since"
+
+
+def _every(seconds: float) -> list[Sample]:
+    return [Sample(at * seconds, None, None) for at in range(6)]
 
 
 def test_a_gauge_is_unknown_while_nothing_answers() -> None:
@@ -86,15 +99,24 @@ def test_stacked_curves_stand_on_each_other_and_lines_do_not() -> None:
     chart = Chart(
         "", "", [Series("a", [4, 4], "stack"), Series("b", [6, 6], "stack"), Series("c", [5, 5])]
     )
-    drawing = draw(chart, [0, 1], [], [])
+    drawing = draw(chart, [0, 1], {}, [])
     height = {name: _last_row(data) for kind, name, data in drawing.paths if kind == "line"}
     assert height["b"] < height["c"] < height["a"], "rows count from the top"
 
 
 def test_a_gap_in_the_data_is_a_gap_in_the_line() -> None:
-    drawing = draw(Chart("", "", [Series("a", [1, None, 3, 4])]), [0, 1, 2, 3], [], [])
+    drawing = draw(Chart("", "", [Series("a", [1, None, 3, 4])]), [0, 1, 2, 3], {}, [])
     (data,) = (data for _, _, data in drawing.paths)
     assert (data.count("M"), data.count("L")) == (2, 1)
+
+
+def test_bands_and_marks_end_with_the_chart() -> None:
+    bands = {"waiting": [(1.0, 2.0), (3.0, 9.0), (8.0, 9.0)], "fault": [(0.0, 4.0)]}
+    drawing = draw(Chart("", "", []), [0, 2, 4], bands, [(0, "base"), (3, "spike"), (5, "over")])
+    second = (drawing.columns[1][0] - drawing.columns[0][0]) / 1
+    assert [name for name, _, _ in drawing.bands] == ["waiting", "waiting", "fault"]
+    assert [width for _, _, width in drawing.bands] == pytest.approx([second, second, second * 4])
+    assert [label for _, label in drawing.marks] == ["base", "spike"]
 
 
 def _last_row(data: str) -> float:

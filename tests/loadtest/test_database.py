@@ -12,7 +12,7 @@ from pathlib import Path
 import pymysql
 import pytest
 
-from loadtest.lab import demo, ports, server_binary
+from loadtest.lab import commands, ports, server_binary
 from loadtest.lab.application import ROOT, Application
 from loadtest.lab.database import Account, PrivateDatabase
 from loadtest.lab.errors import LabError
@@ -126,12 +126,12 @@ def test_nothing_is_left_however_its_owner_ends(ending: signal.Signals) -> None:
 
 
 def test_missing_server_is_one_message_with_three_commands(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(server_binary, "find", lambda: None)
     monkeypatch.setenv("PATH", "/nonexistent")
     monkeypatch.setattr(signal, "signal", lambda *_: None)
-    assert demo.main() == 1
+    assert commands.main("run", ["spike", "--target", "embedded", "--runs", str(tmp_path)]) == 2
     message = capsys.readouterr().out
     for command in ("apt-get install", "dnf install", "brew install"):
         assert command in message

@@ -3,17 +3,14 @@ from __future__ import annotations
 import json
 import re
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-from loadtest.lab.application import ROOT
 from loadtest.lab.ports import free_port
 from loadtest.lab.samples import Scrape, load_sample
-from tests.loadtest.conftest import Result, loadtest_environment
+from tests.loadtest.conftest import Result, started
 from tests.loadtest.fake_clinic import FakeClinic
+from tests.waiting import eventually
 
 SHORT = ("--run-time", "2s", "--users", "20", "--spawn-rate", "20")
 
@@ -67,21 +64,12 @@ def test_interrupted_run_prints_its_result_and_serves_metrics_meanwhile() -> Non
     bind = f"127.0.0.1:{free_port()}"
     with (
         FakeClinic() as clinic,
-        subprocess.Popen(
-            [sys.executable, "-m", "loadtest", "spike", "--host", clinic.host],
-            cwd=ROOT,
-            env=loadtest_environment(LOADTEST_METRICS_BIND=bind),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        ) as run,
+        started("spike", "--host", clinic.host, LOADTEST_METRICS_BIND=bind) as run,
     ):
-        try:
-            scrape = _wait_for_users(f"http://{bind}/metrics")
-            run.send_signal(signal.SIGINT)
-            output, _ = run.communicate(timeout=30)
-        finally:
-            run.kill()
+        scrape = eventually(lambda: _with_all_users(f"http://{bind}/metrics"), within=30)
+        run.send_signal(signal.SIGINT)
+        output, _ = run.communicate(timeout=30)
+    assert scrape
     assert load_sample(scrape).failures == 0
     assert scrape.sum("locust_profile_info", profile="spike") == 1
     assert scrape.sum("locust_requests_total", method="GET", name="/api/v1/slots") > 0
@@ -90,12 +78,8 @@ def test_interrupted_run_prints_its_result_and_serves_metrics_meanwhile() -> Non
     assert "SLO met" in output
 
 
-def _wait_for_users(url: str) -> Scrape:
-    """Wait until all users of the first stage run, and slots were asked for."""
-    for _ in range(300):
-        scrape = Scrape.of(url)
-        slots = scrape and scrape.sum("locust_requests_total", name="/api/v1/slots")
-        if scrape and slots and scrape.sum("locust_users") == 8:
-            return scrape
-        time.sleep(0.1)
-    raise AssertionError("no request was measured")
+def _with_all_users(url: str) -> Scrape | None:
+    """Its metrics once all users of the first stage run, and slots were asked for."""
+    scrape = Scrape.of(url)
+    slots = scrape and scrape.sum("locust_requests_total", name="/api/v1/slots")
+    return scrape if scrape and slots and scrape.sum("locust_users") == 8 else None
