@@ -43,11 +43,18 @@ def toxic(target: Target, type: str, **attributes: Any) -> Iterator[None]:
 
 
 @contextmanager
-def server_variable(target: Target, name: str, value: int) -> Iterator[None]:
-    """A global variable of the server has another value."""
+def server_variable(
+    target: Target, name: str, value: int, reconnect: bool = False
+) -> Iterator[None]:
+    """A global variable of the server has another value.
+
+    Some take effect on new connections only: ``reconnect`` closes those that the application has.
+    """
     ((before,),) = target.sql(f"SELECT @@GLOBAL.{name}")
     target.sql(f"SET GLOBAL {name} = {int(value)}")
     try:
+        if reconnect:
+            _kill_connections(target)
         yield
     finally:
         target.sql(f"SET GLOBAL {name} = {int(before)}")
@@ -56,9 +63,7 @@ def server_variable(target: Target, name: str, value: int) -> Iterator[None]:
 @contextmanager
 def killed_connections(target: Target) -> Iterator[None]:
     """All connections of the application are closed by the server: its pools are cold."""
-    rows = target.sql("SELECT id FROM information_schema.processlist WHERE user = 'app'")
-    for (number,) in rows:
-        target.sql(f"KILL {int(number)}", may_fail=True)  # it may have ended meanwhile
+    _kill_connections(target)
     yield
 
 
@@ -115,6 +120,12 @@ def injected(target: Target, fault: Fault) -> AbstractContextManager[None]:
     """
     check(fault)
     return KINDS[fault.kind](target, **fault.arguments)
+
+
+def _kill_connections(target: Target) -> None:
+    rows = target.sql("SELECT id FROM information_schema.processlist WHERE user = 'app'")
+    for (number,) in rows:
+        target.sql(f"KILL {int(number)}", may_fail=True)  # it may have ended meanwhile
 
 
 def _post(target: Target, path: str) -> dict[str, Any]:

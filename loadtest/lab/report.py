@@ -20,6 +20,7 @@ from loadtest.lab.theory import comparisons
 from loadtest.lab.waterfall import LABELS, PARTS, waterfall
 
 NAME = "report.html"
+MOST_DRAWN = 900  # samples; more would not be told apart, and the file has to stay below 1 MB
 FAR = 2.0  # times the highest value of a curve
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -37,12 +38,13 @@ def write(run: Run, directory: Path) -> Path:
 def render(run: Run) -> str:
     """Return the report as HTML."""
     found = facts(run)
-    times = [sample.at for sample in run.samples]
+    shown = thinned(run.samples)
+    times = [sample.at for sample in shown]
     marks = [(begin, name) for name, (begin, _) in bounds(run).items()]
     bands = {"waiting": waiting_bands(run.samples), "fault": fault_bands(run)}
     charts = [
         {**asdict(chart), "id": index, "drawing": draw(chart, times, bands, marks)}
-        for index, chart in enumerate(all_charts(run.samples, run.thresholds))
+        for index, chart in enumerate(all_charts(shown, run.thresholds))
     ]
     return _template().render(
         run=run,
@@ -152,6 +154,15 @@ def figures(run: Run, found: Facts) -> list[tuple[str, str]]:
         (f"{found.timeouts:.0f}", "waits timed out"),
         (f"{run.bookings:,}", "bookings acknowledged"),
     ]
+
+
+def thinned(samples: Sequence[Sample]) -> Sequence[Sample]:
+    """Return the samples that are drawn: of a long run one in so many, and the last.
+
+    What grows keeps its mean rate between them. Sentences and tables are of all samples.
+    """
+    every = -(-len(samples) // MOST_DRAWN)
+    return samples if every <= 1 else [*samples[:-1:every], samples[-1]]
 
 
 def waiting_bands(samples: Sequence[Sample]) -> list[tuple[float, float]]:
