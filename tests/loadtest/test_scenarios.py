@@ -63,7 +63,7 @@ def test_a_scenario_is_loaded_from_its_file() -> None:
     assert leak.fault_bounds == leak.bounds("leak") == (10, 35)
     assert leak.focus == "leak"
     assert [mark.during for mark in leak.marks] == ["leak", "leak", "leak", "recovery"]
-    assert SCENARIOS["idle-timeout"].fault_bounds == (10, 28), "until the end of another stage"
+    assert SCENARIOS["idle-timeout"].fault_bounds == (10, 26), "until the end of another stage"
     assert SCENARIOS["hidden-queue"].fault.settings == {"CLINIC_THREADS": "4"}
 
 
