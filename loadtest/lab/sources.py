@@ -79,11 +79,13 @@ class Endpoints:
 class Prometheus:
     """A Prometheus server that scrapes the application, the load and mysqld_exporter.
 
-    A sample is as old as the last scrape of the application, and has its time.
+    A sample is as old as the last scrape of the application, and has its time. What the load says
+    of itself is asked at ``load_urls`` where it runs here, since Prometheus may not reach it.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, load_urls: Sequence[str] = ()) -> None:
         self.url = url.rstrip("/")
+        self._load_urls = load_urls
         query = urllib.parse.urlencode({"match[]": f'{{__name__=~"{WANTED}"}}'})
         self._federate = f"{self.url}/federate?{query}"
         self._last: float | None = None
@@ -97,10 +99,11 @@ class Prometheus:
         if at == self._last:
             return None
         self._last = at
+        load = Scrape.of(*self._load_urls) if self._load_urls else found
         return Sample(
             at,
             pool_sample(found),
-            load_sample(found) if found.has(LOAD) else None,
+            load_sample(load) if load and load.has(LOAD) else None,
             server_sample(found) if found.has(SERVER) else None,
         )
 

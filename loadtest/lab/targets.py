@@ -91,7 +91,7 @@ class Embedded:
         self._wanted = dict(settings)
         self._given = database
         self._stack = ExitStack()
-        self._load_port = free_port()
+        self._bind = f"127.0.0.1:{free_port()}"
 
     def __enter__(self) -> Self:
         with self._stack as stack:
@@ -104,7 +104,7 @@ class Embedded:
             self._watcher: Any = None
             self._stack = stack.pop_all()
         self.url = self.application.url
-        load = f"http://127.0.0.1:{self._load_port}/metrics"
+        load = f"http://{self._bind}/metrics"
         self.source: Source = Endpoints(self.application.metrics_url, [load], self._server)
         return self
 
@@ -121,7 +121,7 @@ class Embedded:
 
     def send(self, options: Sequence[str], directory: Path) -> Service:
         """Start the load here."""
-        return send_here(self._workspace, self.url, options, directory, self._load_port)
+        return send_here(self._workspace, self.url, options, directory, self._bind)
 
     def problem(self) -> str:
         """Say whether gunicorn has ended."""
@@ -201,9 +201,10 @@ class Remote:
     ) -> None:
         self.url = url.rstrip("/")
         self._needs_lab = any("/lab/" in path for path in paths)
-        self.prometheus = Prometheus(prometheus) if prometheus else None
-        self._load_port = free_port()
-        load = f"http://127.0.0.1:{self._load_port}/metrics"
+        # Where the environment says so, as in the stack's container, Prometheus finds the load too.
+        self._bind = os.environ.get("LOADTEST_METRICS_BIND") or f"127.0.0.1:{free_port()}"
+        load = f"http://127.0.0.1:{self._bind.rpartition(':')[2]}/metrics"
+        self.prometheus = Prometheus(prometheus, [load]) if prometheus else None
         if metrics is None and self.prometheus is None:
             raise LabError(
                 f"{self.url}: name where its pool's metrics are: --metrics URL (the application's "
@@ -233,7 +234,7 @@ class Remote:
 
     def send(self, options: Sequence[str], directory: Path) -> Service:
         """Start the load here."""
-        return send_here(self._workspace, self.url, options, directory, self._load_port)
+        return send_here(self._workspace, self.url, options, directory, self._bind)
 
     def problem(self) -> str:
         """Nobody tells; requests fail."""
@@ -293,16 +294,16 @@ def prepared_database() -> Iterator[PrivateDatabase]:
 
 
 def send_here(
-    workspace: Workspace, url: str, options: Sequence[str], directory: Path, port: int
+    workspace: Workspace, url: str, options: Sequence[str], directory: Path, bind: str
 ) -> Service:
-    """Start ``python -m loadtest load`` as a child, with its metrics on *port* of this host."""
+    """Start ``python -m loadtest load`` as a child, with its metrics at *bind*."""
     return Service(
         workspace,
         [sys.executable, "-m", "loadtest", "load", *options, "--host", url],
         log=directory / LOG,
         env={
             **{name: value for name, value in os.environ.items() if name != "LOCUST_HOST"},
-            "LOADTEST_METRICS_BIND": f"127.0.0.1:{port}",
+            "LOADTEST_METRICS_BIND": bind,
             "LOADTEST_REQUESTS_FILE": str(directory.resolve() / REQUESTS),
             "LOADTEST_BOOKINGS_FILE": str(directory.resolve() / BOOKINGS),
         },
