@@ -6,6 +6,7 @@ A target is used as a context manager: it is ready inside, and as it was before 
 import os
 import platform
 import sys
+import time
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -23,6 +24,7 @@ from loadtest.lab.sources import Endpoints, Prometheus, Source
 from loadtest.send import target_problem
 
 PATIENTS = 2000
+SCRAPED = 20.0  # seconds until a Prometheus has scraped what has just started
 REQUESTS, BOOKINGS, LOG = "requests.csv", "bookings.jsonl", "load.log"
 
 Rows = Sequence[Sequence[Any]]
@@ -215,7 +217,7 @@ class Remote:
         )
 
     def __enter__(self) -> Self:
-        problem = target_problem(self.url) or self.source.problem() or self._lab_problem()
+        problem = target_problem(self.url) or self._unseen() or self._lab_problem()
         if problem:
             raise LabError(problem)
         self._workspace = Workspace("poolsight-lab-")
@@ -263,6 +265,15 @@ class Remote:
     def toxic(self, type: str, attributes: Mapping[str, Any]) -> AbstractContextManager[None]:
         """Not from here."""
         raise self._cannot(f"put {type} between it and its database")
+
+    def _unseen(self) -> str | None:
+        """Say why its pool is not seen; a Prometheus that has just started is waited for."""
+        deadline = time.monotonic() + (SCRAPED if self.prometheus else 0.0)
+        while problem := self.source.problem():
+            if time.monotonic() > deadline:
+                return problem
+            time.sleep(0.5)
+        return None
 
     def _lab_problem(self) -> str | None:
         if not self._needs_lab:
