@@ -23,7 +23,7 @@ test: .venv/.tools .venv/.sqlalchemy20 ## Lint, types, architecture, unit and in
 	.venv/bin/lint-imports --verbose | tail -n 12
 	$(python) -m app.reference --check
 	$(python) -m monitoring.generate --check
-	$(python) -m pytest --ignore=tests/stack --ignore=tests/drills --ignore=tests/loadtest
+	$(python) -m pytest -n 2 --ignore=tests/stack --ignore=tests/drills --ignore=tests/loadtest
 	$(python) -m pytest -n 4 tests/loadtest
 	PYTHONPATH=.venv/sqlalchemy20 $(python) -c 'import sqlalchemy as s; assert s.__version__ < "2.1"; print(s.__version__)'
 	PYTHONPATH=.venv/sqlalchemy20 $(python) -m pytest tests/pool
