@@ -26,7 +26,7 @@ test: .venv/.tools .venv/.sqlalchemy20 ## Lint, types, architecture, unit and in
 	$(python) -m pytest -n 2 --ignore=tests/stack --ignore=tests/drills --ignore=tests/loadtest
 	$(python) -m pytest -n 4 tests/loadtest
 	PYTHONPATH=.venv/sqlalchemy20 $(python) -c 'import sqlalchemy as s; assert s.__version__ < "2.1"; print(s.__version__)'
-	PYTHONPATH=.venv/sqlalchemy20 $(python) -m pytest tests/pool
+	PYTHONPATH=.venv/sqlalchemy20 $(python) -m pytest -n 2 tests/pool
 
 .PHONY: test-stack
 test-stack: .venv/.tools ## The containers for real: one spike, one outage (up to 12 minutes)
