@@ -19,6 +19,9 @@ from loadtest.lab.sweep import Setting, Sweep, Tried
 PEAK_SHARE = 0.99
 GOOD_SHARE = 0.99  # of what arrives; a pool that loses more is no recommendation
 FEWEST_TRIES = 3
+
+# The rungs above pool_timeout, seconds: the application's defaults, and nginx's.
+CONNECT, LOCK_WAIT, EXECUTION, READ, PROXY = 2.0, 5.0, 8.0, 10.0, 15.0
 FEWEST_CHECKOUTS = 500
 
 
@@ -125,18 +128,18 @@ def ladder(setting: Setting, hold: float, deadline: float) -> list[tuple[str, st
     pool = max(0.1, min(setting.pool_timeout, deadline - 2 * hold))
     return [
         ("CLINIC_POOL_TIMEOUT", f"{pool:.2g} s: below the client's {deadline:g} s less the work"),
-        ("CLINIC_DB_CONNECT_TIMEOUT", "2 s: above the former"),
-        ("CLINIC_DB_LOCK_WAIT_TIMEOUT", "5 s"),
-        (
-            "CLINIC_DB_MAX_EXECUTION_TIME",
-            "8 s: the server ends a SELECT first",
-        ),
-        ("CLINIC_DB_READ_TIMEOUT", "10 s: below the proxy's 15 s"),
+        ("CLINIC_DB_CONNECT_TIMEOUT", f"{CONNECT:g} s: above the former"),
+        ("CLINIC_DB_LOCK_WAIT_TIMEOUT", f"{LOCK_WAIT:g} s"),
+        ("CLINIC_DB_MAX_EXECUTION_TIME", f"{EXECUTION:g} s: the server ends a SELECT first"),
+        ("CLINIC_DB_READ_TIMEOUT", f"{READ:g} s: below the proxy's {PROXY:g} s"),
     ]
 
 
 def lint(setting: Setting) -> list[str]:
-    """Return what the application's own rules say about a setting, where they are installed."""
+    """Return what the application's own rules say about a setting, where they are installed.
+
+    What was not swept is taken to be as the application and MySQL have it by default.
+    """
     if importlib.util.find_spec("sqlalchemy") is None or importlib.util.find_spec("app") is None:
         return ["The application is not installed here, so its rules were not asked."]
     from app.pool.rules import Setup, examine
@@ -149,12 +152,12 @@ def lint(setting: Setting) -> list[str]:
         pool_max_overflow=setting.max_overflow,
         pool_timeout=setting.pool_timeout,
         pool_recycle=1800,
-        db_connect_timeout=2,
-        db_lock_wait_timeout=5,
-        db_max_execution_time=8,
-        db_read_timeout=10,
+        db_connect_timeout=CONNECT,
+        db_lock_wait_timeout=LOCK_WAIT,
+        db_max_execution_time=EXECUTION,
+        db_read_timeout=READ,
         db_reserved_connections=10,
-        proxy_timeout=15,
+        proxy_timeout=PROXY,
         graceful_timeout=20,
         max_connections=151,
     )

@@ -17,6 +17,7 @@ from loadtest.lab.errors import LabError
 from loadtest.lab.processes import Service, Workspace, indented
 from loadtest.lab.sources import Prometheus, Source
 from loadtest.lab.targets import BOOKINGS, LOG, REQUESTS, Rows, versions
+from loadtest.lab.waiting import wait_for
 from loadtest.send import target_problem
 
 READY = 90.0  # seconds for a new application container to answer, and to be scraped
@@ -174,14 +175,15 @@ class Compose:
     def _wait_until_seen(self) -> None:
         """Wait until the application answers through nginx, and Prometheus has its metrics."""
         since = time.time()
-        problem: str | None = ""
-        while time.time() - since < READY:
-            problem = target_problem(self.url) or self.source.problem()
+
+        def seen() -> bool:
             sample = self.source.sample()
-            if not problem and sample and sample.pool and sample.at > since:
-                return
-            time.sleep(0.5)
-        raise LabError(problem or "Prometheus does not scrape the application.")
+            fresh = sample is not None and sample.pool is not None and sample.at > since
+            return fresh and target_problem(self.url) is None
+
+        if not wait_for(seen, READY, every=0.5):
+            problem = target_problem(self.url) or self.source.problem()
+            raise LabError(problem or "Prometheus does not scrape the application.")
 
     def _published(self, service: str, port: int) -> str:
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.lab.errors import LabError
+from loadtest.lab.files import replace_json
 from loadtest.lab.fingerprint import Seen
 from loadtest.lab.results import StageResult
 from loadtest.lab.samples import Sample
@@ -77,9 +78,7 @@ class Run:
 
         It replaces an older one only when it is complete. Raises OSError when it cannot be.
         """
-        part = directory / f"{FILE}.part"
-        part.write_text(json.dumps(asdict(self), indent=1))
-        part.replace(directory / FILE)
+        replace_json(directory / FILE, asdict(self))
 
     @classmethod
     def load(cls, directory: Path) -> "Run":

@@ -20,6 +20,7 @@ from loadtest.lab.run import Run
 from loadtest.lab.sources import Alert
 from loadtest.lab.targets import BOOKINGS, REQUESTS, Target
 from loadtest.lab.view import View
+from loadtest.lab.waiting import wait_for
 from loadtest.records import requests
 from loadtest.scenario import Scenario
 from loadtest.send import BEGAN
@@ -27,6 +28,7 @@ from loadtest.slo import Result, breaches, verdict
 
 START = 30.0  # seconds until the traffic begins: a container may have to be started
 END = 40.0  # seconds after the last stage, for the last answers and the summary
+LOOK = 0.1  # seconds between two looks at a run, which are shown
 SETTLE = 8.0  # seconds at most until the last sample
 INTERRUPTED = "it was interrupted with Ctrl-C."
 
@@ -104,13 +106,15 @@ class Runner:
         return sent
 
     def _wait_for_begin(self, sent: Sent, load: Service) -> None:
-        deadline = time.monotonic() + START
-        while not sent.began:
-            if not load.alive or time.monotonic() > deadline:
-                raise LabError(f"No traffic was sent:\n{load.last_lines()}")
+        def begun() -> float:
             line = next((line for line in load.lines() if line.startswith(BEGAN)), None)
-            sent.began = float(line.removeprefix(BEGAN)) if line else 0.0
-            time.sleep(0.05)
+            if line is None and not load.alive:
+                raise LabError(f"No traffic was sent:\n{load.last_lines()}")
+            return float(line.removeprefix(BEGAN)) if line else 0.0
+
+        sent.began = wait_for(begun, START, every=0.05)
+        if not sent.began:
+            raise LabError(f"No traffic was sent within {START:g} s:\n{load.last_lines()}")
 
     def _watch(self, sent: Sent, load: Service, view: View, fault: ExitStack) -> str:
         """Show the samples, and inject and undo the fault, until the load has ended."""
@@ -128,7 +132,7 @@ class Runner:
                 return problem
             if now > self._scenario.seconds + END:
                 return f"the load did not end in time.\n{load.last_lines()}"
-            time.sleep(0.1)
+            time.sleep(LOOK)
         if load.exit_code == EXIT_ABORTED:
             return f"the SLO was missed for {self._scenario.slo.abort_after:g} s: it was aborted."
         if load.exit_code not in (0, 1):
@@ -144,11 +148,7 @@ class Runner:
     def _wait_for_last_sample(self, recorder: Recorder) -> None:
         """Wait until a sample tells of the end; a Prometheus scrapes every few seconds."""
         end = time.time() - recorder.began
-        deadline = time.monotonic() + SETTLE
-        while time.monotonic() < deadline:
-            if recorder.samples and recorder.samples[-1].at >= end:
-                return
-            time.sleep(0.1)
+        wait_for(lambda: recorder.samples and recorder.samples[-1].at >= end, SETTLE)
 
     def _read(self, sent: Sent, directory: Path) -> None:
         found = requests(directory / REQUESTS)

@@ -19,6 +19,7 @@ from loadtest.lab.curves import growth, quantile
 from loadtest.lab.database import PrivateDatabase
 from loadtest.lab.errors import LabError
 from loadtest.lab.facts import bounds
+from loadtest.lab.files import replace_json
 from loadtest.lab.run import Run
 from loadtest.lab.runner import Runner
 from loadtest.lab.targets import Embedded, prepared_database
@@ -115,9 +116,7 @@ class Sweep:
 
     def save(self, directory: Path) -> None:
         """Write it as JSON; replace an older one only when it is complete."""
-        part = directory / f"{FILE}.part"
-        part.write_text(json.dumps(asdict(self), indent=1))
-        part.replace(directory / FILE)
+        replace_json(directory / FILE, asdict(self))
 
     @classmethod
     def load(cls, directory: Path) -> "Sweep":

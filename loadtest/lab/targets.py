@@ -6,7 +6,6 @@ A target is used as a context manager: it is ready inside, and as it was before 
 import os
 import platform
 import sys
-import time
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -21,6 +20,7 @@ from loadtest.lab.ports import free_port
 from loadtest.lab.processes import Service, Workspace
 from loadtest.lab.samples import ServerSample
 from loadtest.lab.sources import Endpoints, Prometheus, Source
+from loadtest.lab.waiting import wait_for
 from loadtest.send import target_problem
 
 PATIENTS = 2000
@@ -268,12 +268,9 @@ class Remote:
 
     def _unseen(self) -> str | None:
         """Say why its pool is not seen; a Prometheus that has just started is waited for."""
-        deadline = time.monotonic() + (SCRAPED if self.prometheus else 0.0)
-        while problem := self.source.problem():
-            if time.monotonic() > deadline:
-                return problem
-            time.sleep(0.5)
-        return None
+        patience = SCRAPED if self.prometheus else 0.0
+        wait_for(lambda: self.source.problem() is None, patience, every=0.5)
+        return self.source.problem()
 
     def _lab_problem(self) -> str | None:
         if not self._needs_lab:
