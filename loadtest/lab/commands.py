@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -54,10 +55,15 @@ def run(console: Console, arguments: Sequence[str]) -> int:
     directory = new_directory(options.runs, wanted.name)
     if not options.json:
         console.print(f"Preparing the target: {target.name}", style="dim")
-    with target:
-        found = Runner(
-            console, target, wanted, directory, seed=options.seed, calm=options.calm
-        ).run()
+    try:
+        with target:
+            found = Runner(
+                console, target, wanted, directory, seed=options.seed, calm=options.calm
+            ).run()
+    except LabError:
+        with suppress(OSError):  # what did begin has left a log there
+            directory.rmdir()
+        raise
     directory, path = _keep(console, found, directory)
     if options.junit:
         options.junit.write_text(junit.document(found), encoding="utf-8")

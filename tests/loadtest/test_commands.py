@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import signal
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -212,6 +214,36 @@ def test_a_target_without_data_is_told(lab: Main) -> None:
         code, said = lab("run", "steady", "--target", clinic.host, "--metrics", clinic.host)
     assert code == 2
     assert "flask seed" in said
+
+
+def test_a_run_that_cannot_begin_leaves_no_directory(lab: Main, tmp_path: Path) -> None:
+    code, said = lab(
+        "run", "steady", "--target", f"http://127.0.0.1:{free_port()}", "--metrics", "x"
+    )
+    assert code == 2, said
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_a_run_whose_directory_fills_up_is_kept_elsewhere(
+    lab: Main, written: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = Run.save
+
+    def full_once(run: Run, directory: Path) -> None:
+        monkeypatch.setattr(Run, "save", save)
+        raise OSError(errno.ENOSPC, "No space left on device", str(directory))
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "elsewhere"))
+    monkeypatch.setattr(Run, "save", full_once)
+    (tmp_path / "elsewhere").mkdir()
+    with FakeClinic() as clinic:
+        code, said = lab(
+            "run", written(SCENARIO), "--target", clinic.host, "--metrics", f"{clinic.host}/metrics"
+        )
+    assert "No space left on device" in said
+    (kept,) = (tmp_path / "elsewhere").glob("poolsight-run-*")
+    assert f"The run is kept in {kept}." in said
+    assert code == exit_code(Run.load(kept))
 
 
 def test_a_target_whose_pool_nobody_tells_of_is_told(lab: Main, tmp_path: Path) -> None:
