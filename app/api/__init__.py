@@ -8,7 +8,7 @@ import flask_smorest
 from flask import Flask
 from flask_swagger_ui import get_swaggerui_blueprint
 
-from app.api import appointments, reading
+from app.api import appointments, patients, reading
 from app.api.schemas import ProblemSchema
 from app.errors import PROBLEM_TYPE
 
@@ -47,7 +47,7 @@ def init_app(app: Flask) -> None:
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
     api = Api(app)
-    for blueprint in (reading.blueprint, appointments.blueprint):
+    for blueprint in (reading.blueprint, appointments.blueprint, patients.blueprint):
         api.register_blueprint(blueprint)
     # Without the validator, which would send the document's address to its maker's site.
     config = {"app_name": "Clinic scheduling API", "validatorUrl": None}

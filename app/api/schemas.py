@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, post_load, validate
+from marshmallow import Schema, ValidationError, fields, post_load, validate, validates
 
 MOST_ITEMS = 100
 LARGEST_ID = 2**63 - 1
@@ -36,6 +36,15 @@ class Digits(fields.Integer):
         if not re.fullmatch(r"-?[0-9]+", str(value)):
             raise self.make_error("invalid", input=value)
         return super()._validated(value)
+
+
+class Flag(fields.Boolean):
+    """True or false, and not what only looks like it."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
 
 
 def identifier(**kwargs: Any) -> fields.Integer:
@@ -105,6 +114,66 @@ class PatientSchema(Schema):
     name = fields.String(required=True)
 
 
+class PatientDetailsSchema(PatientSchema):
+    """A patient, with how to reach them."""
+
+    email = fields.String(required=True)
+    born = fields.Date(required=True)
+    phone = fields.String(required=True, allow_none=True)
+
+
+def _text(longest: int, **kwargs: Any) -> fields.String:
+    return fields.String(validate=[validate.Length(max=longest), _writable], **kwargs)
+
+
+def _stripped(text: str | None) -> str | None:
+    return (text or "").strip() or None
+
+
+class PhoneSchema(Schema):
+    """A telephone number, or none."""
+
+    phone = _text(32, required=True, allow_none=True)
+
+    @post_load
+    def _strip(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {**data, "phone": _stripped(data["phone"])}
+
+
+class RegistrationSchema(Schema):
+    """Somebody new."""
+
+    name = _text(120, required=True)
+    email = fields.Email(required=True, validate=[validate.Length(max=190), _writable])
+    born = fields.Date(required=True)
+    phone = _text(32, load_default=None, allow_none=True)
+
+    @validates("name")
+    def _given(self, value: str, data_key: str) -> None:
+        if not value.strip():
+            raise ValidationError("Must not be blank.")
+
+    @post_load
+    def _strip(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {**data, "name": data["name"].strip(), "phone": _stripped(data["phone"])}
+
+
+class WaitSchema(Schema):
+    """What a patient waits for."""
+
+    id = identifier(required=True)
+    patient_id = identifier(required=True)
+    specialty = fields.String(required=True)
+    joined_at = Moment(required=True)
+
+
+class JoinSchema(Schema):
+    """Who wants to wait for which specialty."""
+
+    patient_id = identifier(required=True)
+    specialty = fields.String(required=True, validate=[validate.Length(1, 60), _writable])
+
+
 class SlotSchema(Schema):
     """A free slot."""
 
@@ -122,6 +191,7 @@ class AppointmentSchema(SlotSchema):
     slot_id = identifier(required=True)
     patient_id = identifier(required=True)
     reason = fields.String(required=True, allow_none=True)
+    telehealth = fields.Boolean(required=True, metadata={"description": "By video call."})
     status = fields.Function(
         lambda row: "cancelled" if row.cancelled_at else "booked",
         metadata={"type": "string", "enum": ["booked", "cancelled"]},
@@ -143,9 +213,13 @@ class BookingSchema(Schema):
         metadata={"description": "In a few words; blank is none."},
     )
 
+    telehealth = Flag(metadata={"default": False, "description": "By video call."})
+
     @post_load
     def _strip(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        return {**data, "reason": (data["reason"] or "").strip() or None}
+        if not data.get("telehealth"):  # as clients of before there was the choice ask
+            data.pop("telehealth", None)
+        return {**data, "reason": _stripped(data["reason"])}
 
 
 class MoveSchema(Schema):

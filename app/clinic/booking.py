@@ -17,8 +17,15 @@ from app.clinic.models import Appointment, Clinician, Patient, Slot
 from app.clinic.paging import AnyRow, AnySelect, Page, fetch_page
 
 
-def book(session: Session, slot_id: int, patient_id: int, reason: str | None = None) -> AnyRow:
-    """Book a slot for a patient.
+def book(
+    session: Session,
+    slot_id: int,
+    patient_id: int,
+    reason: str | None = None,
+    *,
+    telehealth: bool = False,
+) -> AnyRow:
+    """Book a slot for a patient, who comes or, with *telehealth*, is called by video.
 
     Raises:
         NotFound: there is no such patient or slot.
@@ -27,7 +34,9 @@ def book(session: Session, slot_id: int, patient_id: int, reason: str | None = N
     if session.scalar(select(Patient.id).where(Patient.id == patient_id)) is None:
         raise NotFound("patient", patient_id)
     _take(session, slot_id)
-    appointment = Appointment(slot_id=slot_id, patient_id=patient_id, reason=reason)
+    appointment = Appointment(
+        slot_id=slot_id, patient_id=patient_id, reason=reason, telehealth=telehealth
+    )
     session.add(appointment)
     session.flush()
     return get(session, appointment.id)
@@ -140,6 +149,7 @@ def _appointments() -> AnySelect:
             Appointment.slot_id,
             Appointment.patient_id,
             Appointment.reason,
+            Appointment.telehealth,
             Appointment.booked_at,
             Appointment.cancelled_at,
             Slot.clinician_id,

@@ -14,9 +14,9 @@ class ClinicError(Exception):
 
 
 class NotFound(ClinicError):  # noqa: N818
-    """There is no *thing* with this id."""
+    """There is no *thing* with this id or name."""
 
-    def __init__(self, thing: str, identifier: int) -> None:
+    def __init__(self, thing: str, identifier: int | str) -> None:
         super().__init__(f"There is no {thing} {identifier}.")
 
 

@@ -168,12 +168,32 @@ class Appointment(Base):
     slot_id: Mapped[int] = mapped_column(ForeignKey("slot.id"))
     patient_id: Mapped[int] = mapped_column(ForeignKey("patient.id"))
     reason: Mapped[str | None] = mapped_column(String(200))
+    telehealth: Mapped[bool] = mapped_column(server_default=text("0"))
     booked_at: Mapped[datetime] = mapped_column(
         UtcDateTime(6), server_default=text("CURRENT_TIMESTAMP(6)")
     )
     cancelled_at: Mapped[datetime | None] = mapped_column(UtcDateTime(6))
     booked_slot_id: Mapped[int | None] = mapped_column(
         BigInteger, Computed("if(cancelled_at is null, slot_id, NULL)", persisted=False)
+    )
+
+
+class WaitlistEntry(Base):
+    """A patient who wants a time of a specialty that has none free; first come, first asked."""
+
+    __tablename__ = "waitlist"
+    __table_args__ = (
+        UniqueConstraint("patient_id", "specialty"),
+        Index(None, "specialty", "id"),
+        CheckConstraint("specialty <> ''", name="specialty_given"),
+        TABLE_OPTIONS,
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    patient_id: Mapped[int] = mapped_column(ForeignKey("patient.id"))
+    specialty: Mapped[str] = mapped_column(String(60))
+    joined_at: Mapped[datetime] = mapped_column(
+        UtcDateTime(6), server_default=text("CURRENT_TIMESTAMP(6)")
     )
 
 

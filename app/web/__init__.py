@@ -12,10 +12,12 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 
 from app.errors import Problem
 from app.settings import Settings
-from app.web import appointments, booking, changes, formats, slots
+from app.web import appointments, booking, changes, contact, formats, slots, waitlist
 from app.web.pages import Unavailable, blueprint, unavailable
 
-__all__ = ["appointments", "blueprint", "booking", "changes", "init_app", "slots"]
+__all__ = [
+    "appointments", "blueprint", "booking", "changes", "contact", "init_app", "slots", "waitlist",
+]  # fmt: skip
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; "

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask import redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from app.clinic import booking, catalogue
+from app.clinic import booking, catalogue, patients, waitlist
+from app.clinic.errors import NotFound
 from app.clinic.paging import AnyRow, Page
 from app.database import transaction
 from app.web.booking import known_patient
@@ -14,6 +17,7 @@ from app.web.forms import PatientForm
 from app.web.pages import blueprint, forget_patient, remember_patient, remembered_patient
 
 APPOINTMENTS_PER_PAGE = 10
+MOST_WAITS = 100
 
 
 @blueprint.get("/patient")
@@ -40,8 +44,8 @@ def appointments() -> str | Response:
     if found is None:
         forget_patient()  # of a database that is no more
         return redirect(url_for("web.patient"))
-    who, page = found
-    return render_template("appointments.html", patient=who, page=page)
+    who, page, waits = found
+    return render_template("appointments.html", patient=who, page=page, waits=waits)
 
 
 @blueprint.get("/appointments/<int:appointment_id>")
@@ -61,9 +65,10 @@ def with_patient(session: Session, appointment_id: int) -> tuple[AnyRow, AnyRow 
     return found, catalogue.patient(session, found.patient_id)
 
 
-def _appointments(session: Session, number: int) -> tuple[AnyRow, Page] | None:
-    who = catalogue.patient(session, number)
-    if who is None:
+def _appointments(session: Session, number: int) -> tuple[AnyRow, Page, Sequence[AnyRow]] | None:
+    try:
+        who = patients.get(session, number)
+    except NotFound:
         return None
-    after = request.args.get("after")
-    return who, booking.of_patient(session, number, APPOINTMENTS_PER_PAGE, after)
+    page = booking.of_patient(session, number, APPOINTMENTS_PER_PAGE, request.args.get("after"))
+    return who, page, waitlist.of_patient(session, number, MOST_WAITS).items

@@ -75,6 +75,8 @@ def _book(session: Session, slot_id: int, form: BookingForm) -> tuple[AnyRow, in
     if not form.validate() or not known_patient(session, form):
         return slot, None
     wanted = {"slot_id": slot_id, "patient_id": form.patient.data, "reason": form.reason.data}
+    if form.telehealth.data:  # only then, so that a form sent before there was the choice is known
+        wanted["telehealth"] = True
     try:
         answer = once(
             session, form.key.data, wanted, lambda: {"id": booking.book(session, **wanted).id}

@@ -9,10 +9,12 @@ from typing import Any
 
 from flask_wtf import FlaskForm
 from wtforms import (
+    BooleanField,
     DateField,
     HiddenField,
     IntegerField,
     SelectField,
+    StringField,
     TextAreaField,
     ValidationError,
 )
@@ -111,6 +113,7 @@ class BookingForm(PatientForm):
         [Length(max=200, message="Reason must be 200 characters or fewer")],
         filters=[lambda text: " ".join(text.split()) or None if text else None],
     )
+    telehealth = BooleanField("By video call")
     key = HiddenField(
         filters=[lambda key: key if key and _KEY.fullmatch(key) else secrets.token_urlsafe(24)]
     )
@@ -118,3 +121,29 @@ class BookingForm(PatientForm):
     def renew_key(self) -> None:
         """Make the next sending of this form a new request."""
         self.key.data = secrets.token_urlsafe(24)
+
+
+class WaitForm(PatientForm):
+    """Who waits for which specialty."""
+
+    specialty = ChoiceField("Specialty", default="")
+
+    def validate_specialty(self, field: ChoiceField) -> None:
+        """One must be chosen."""
+        if not field.data:
+            raise ValidationError("Choose a specialty")
+
+    def refuse_specialty(self, reason: str) -> None:
+        """Say at the specialty what only the database could tell."""
+        self.specialty.errors = [reason]
+
+
+class PhoneForm(FlaskForm):  # type: ignore[misc]
+    """A telephone number."""
+
+    phone = StringField(
+        "Telephone number (optional)",
+        [Length(max=32, message="Telephone number must be 32 characters or fewer")],
+        filters=[lambda text: " ".join(text.split()) or None if text else None],
+        render_kw={"type": "tel", "autocomplete": "tel"},
+    )

@@ -82,4 +82,4 @@ def test_fuzzing_finds_no_5xx_and_nothing_undocumented(served: Served, tmp_path:
         timeout=120,
     )
     assert found.returncode == 0, found.stdout + found.stderr
-    assert "Tested: 9" in found.stdout
+    assert "Tested: 15" in found.stdout
