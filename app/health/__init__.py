@@ -16,6 +16,7 @@ from app.database import error_code, limit_waits, transaction
 from app.errors import Problem
 
 NO_SUCH_TABLE = 1146
+OLDEST_REVISION = "0003"  # with which this release works
 PATIENCE = 1.0  # seconds; a probe gives up sooner than a request
 
 blueprint = Blueprint("health", __name__)
@@ -34,8 +35,10 @@ def live() -> dict[str, str]:
 
 @blueprint.get("/readyz")
 def ready() -> Response | dict[str, Any]:
-    """The database answers and its migrations are at head; otherwise 503 with the reason."""
-    head = _head()
+    """The database answers with a schema that this release can use; otherwise 503 with the reason.
+
+    A revision that this release does not know is a later one's, which keeps to what it uses.
+    """
     try:
         applied = transaction(_revision)
     except PoolTimeoutError:
@@ -43,10 +46,13 @@ def ready() -> Response | dict[str, Any]:
     except SQLAlchemyError as error:
         reason = f"The database does not answer: {getattr(error, 'orig', None) or error}"
         return Problem(503, reason, "database_away", retry_after=2).response()
-    if applied != head:
-        reason = f"The schema is at revision {applied}, not {head}. Run: flask db upgrade"
+    if applied in _too_old():
+        reason = (
+            f"The schema is at revision {applied}, and this release needs {OLDEST_REVISION} or "
+            "later. Run: flask db upgrade"
+        )
         return Problem(503, reason, "migrations_missing", retry_after=5).response()
-    return {"status": "ready", "revision": head}
+    return {"status": "ready", "revision": applied}
 
 
 def _revision(session: Session) -> str | None:
@@ -61,6 +67,7 @@ def _revision(session: Session) -> str | None:
 
 
 @cache
-def _head() -> str | None:
+def _too_old() -> frozenset[str | None]:
     config = current_app.extensions["migrate"].migrate.get_config()
-    return ScriptDirectory.from_config(config).get_current_head()
+    scripts = ScriptDirectory.from_config(config).iterate_revisions(OLDEST_REVISION, "base")
+    return frozenset({None, *(script.revision for script in scripts)} - {OLDEST_REVISION})

@@ -73,7 +73,7 @@ def password_file(database: PrivateDatabase) -> Path:
 
 
 @pytest.mark.parametrize("table", ["missing", "empty", "behind"])
-def test_a_schema_that_is_not_at_head(
+def test_a_schema_that_is_too_old(
     database: PrivateDatabase, settings: Settings, table: str
 ) -> None:
     name = f"clinic_{table}"
@@ -81,9 +81,20 @@ def test_a_schema_that_is_not_at_head(
     if table != "missing":
         query(database, f"CREATE TABLE {name}.alembic_version (version_num VARCHAR(32))")
     if table == "behind":
-        query(database, f"INSERT INTO {name}.alembic_version VALUES ('0000')")
+        query(database, f"INSERT INTO {name}.alembic_version VALUES ('0001')")
     admin = {"db_user": "admin", "db_password_file": password_file(database)}
     with variant(settings, db_name=name, **admin) as behind:
         problem = assert_problem(behind.test_client().get("/readyz"), 503, "migrations_missing")
     assert "flask db upgrade" in problem["detail"]
     query(database, f"DROP DATABASE {name}")
+
+
+def test_a_schema_of_a_later_release_will_do(database: PrivateDatabase, settings: Settings) -> None:
+    query(database, "CREATE DATABASE clinic_ahead")
+    query(database, "CREATE TABLE clinic_ahead.alembic_version (version_num VARCHAR(32))")
+    query(database, "INSERT INTO clinic_ahead.alembic_version VALUES ('9999')")
+    admin = {"db_user": "admin", "db_password_file": password_file(database)}
+    with variant(settings, db_name="clinic_ahead", **admin) as ahead:
+        answer = ahead.test_client().get("/readyz")
+    assert (answer.status_code, answer.get_json()["revision"]) == (200, "9999")
+    query(database, "DROP DATABASE clinic_ahead")
