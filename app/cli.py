@@ -15,6 +15,7 @@ from app.clinic.idempotency import forget_keys
 from app.clinic.models import Patient
 from app.database import db
 from app.pool_commands import pool
+from app.schema_commands import schema
 
 
 def init_app(app: Flask) -> None:
@@ -22,6 +23,7 @@ def init_app(app: Flask) -> None:
     app.cli.add_command(fill_with_sample_data)
     app.cli.add_command(forget_old_keys)
     app.cli.add_command(pool)
+    app.cli.add_command(schema)
 
 
 @click.command("seed")

@@ -18,6 +18,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
 
 from app.clinic.models import Base
 from app.pool import Budget, measured_pool
@@ -132,6 +133,20 @@ def transaction(work: Callable[[Session], Result]) -> Result:
     raise AssertionError("the last attempt returns or raises")
 
 
+def migration_engine(settings: Settings) -> Engine:
+    """An engine for migrations: without a pool, and a statement takes as long as it takes."""
+    unlimited = settings.model_copy(update={"db_max_execution_time": 0})
+    engine = create_engine(
+        db.engine.url,
+        poolclass=NullPool,
+        isolation_level="READ COMMITTED",
+        connect_args=connect_args(unlimited),
+    )
+    # Only once it is connected: a frozen server never answers the handshake.
+    event.listen(engine, "connect", lambda connection, _: _limit(connection, None))
+    return engine
+
+
 def limit_waits(session: Session, seconds: float) -> None:
     """Wait at most *seconds* for each further answer, until the session's connection goes back."""
     _limit(session.connection().connection.dbapi_connection, seconds)
@@ -192,7 +207,7 @@ def _bound_waits(engine: Engine, settings: Settings) -> None:
     event.listen(engine, "checkin", idle)
 
 
-def _limit(connection: Any, seconds: float) -> None:
+def _limit(connection: Any, seconds: float | None) -> None:
     connection._read_timeout = connection._write_timeout = seconds
 
 

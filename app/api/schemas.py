@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates
+
+from app.clinic import phones
 
 MOST_ITEMS = 100
 LARGEST_ID = 2**63 - 1
@@ -119,7 +122,11 @@ class PatientDetailsSchema(PatientSchema):
 
     email = fields.String(required=True)
     born = fields.Date(required=True)
-    phone = fields.String(required=True, allow_none=True)
+    phone = fields.Function(
+        lambda row: phones.shown(row.phone),
+        metadata={"type": "string", "nullable": True, "description": "In E.164."},
+        required=True,
+    )
 
 
 def _text(longest: int, **kwargs: Any) -> fields.String:
@@ -130,10 +137,23 @@ def _stripped(text: str | None) -> str | None:
     return (text or "").strip() or None
 
 
+def _is_phone(text: str) -> None:
+    if text.strip():
+        try:
+            phones.e164(text)
+        except phones.InvalidPhone as error:
+            raise ValidationError(f"{error}.") from error
+
+
+def _phone(**kwargs: Any) -> fields.String:
+    checks: list[Callable[[str], Any]] = [validate.Length(max=32), _writable, _is_phone]
+    return fields.String(allow_none=True, validate=checks, **kwargs)
+
+
 class PhoneSchema(Schema):
     """A telephone number, or none."""
 
-    phone = _text(32, required=True, allow_none=True)
+    phone = _phone(required=True)
 
     @post_load
     def _strip(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
@@ -146,7 +166,7 @@ class RegistrationSchema(Schema):
     name = _text(120, required=True)
     email = fields.Email(required=True, validate=[validate.Length(max=190), _writable])
     born = fields.Date(required=True)
-    phone = _text(32, load_default=None, allow_none=True)
+    phone = _phone(load_default=None)
 
     @validates("name")
     def _given(self, value: str, data_key: str) -> None:

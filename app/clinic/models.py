@@ -107,7 +107,8 @@ class Patient(Base):
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     name: Mapped[str] = mapped_column(String(120))
     email: Mapped[str] = mapped_column(String(190))
-    phone: Mapped[str | None] = mapped_column(String(32))
+    phone_e164: Mapped[str | None] = mapped_column(String(16))
+    phone_archive: Mapped[str | None] = mapped_column(String(32))  # for one release
     born: Mapped[date]
 
 

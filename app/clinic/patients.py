@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import column, insert, select, table, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from app.clinic import phones
 from app.clinic.errors import Conflict, NotFound
 from app.clinic.models import Patient
 from app.clinic.paging import AnyRow
+
+# With the columns of all layouts, whichever of them there are: see app.clinic.phones.
+PATIENT = table(
+    "patient",
+    *map(column, ("id", "name", "email", "born", "phone", "phone_e164", "phone_archive")),
+)
 
 
 def register(
@@ -20,14 +28,18 @@ def register(
 
     Raises:
         Conflict: somebody has this e-mail address already.
+        InvalidPhone: *phone* is no telephone number.
     """
-    values = {"name": name, "email": email, "born": born, "phone": phone}
+    layout = phones.held(session, to_write=True)
+    person = {"name": name, "email": email, "born": born}
     try:
         with session.begin_nested():
-            key = session.execute(insert(Patient).values(values)).inserted_primary_key  # type: ignore[attr-defined]
+            added: Any = session.execute(
+                insert(PATIENT).values(person | phones.values(layout, phone))
+            )
     except IntegrityError:
         raise Conflict("A patient with this e-mail address is registered already.") from None
-    return get(session, key[0])
+    return get(session, added.lastrowid)
 
 
 def get(session: Session, patient_id: int) -> AnyRow:
@@ -36,7 +48,8 @@ def get(session: Session, patient_id: int) -> AnyRow:
     Raises:
         NotFound: there is no such patient.
     """
-    found = select(Patient.id, Patient.name, Patient.email, Patient.born, Patient.phone)
+    phone = phones.stored(phones.held(session)).label("phone")
+    found = select(Patient.id, Patient.name, Patient.email, Patient.born, phone)
     row = session.execute(found.where(Patient.id == patient_id)).one_or_none()
     if row is None:
         raise NotFound("patient", patient_id)
@@ -48,6 +61,9 @@ def change_phone(session: Session, patient_id: int, phone: str | None) -> AnyRow
 
     Raises:
         NotFound: there is no such patient.
+        InvalidPhone: *phone* is no telephone number.
     """
-    session.execute(update(Patient).where(Patient.id == patient_id).values(phone=phone))
+    layout = phones.held(session, to_write=True)
+    change = update(PATIENT).where(PATIENT.c.id == patient_id)
+    session.execute(change.values(phones.values(layout, phone)))
     return get(session, patient_id)

@@ -8,9 +8,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Table, insert
+from sqlalchemy import Connection, TableClause, insert
 
-from app.clinic.models import Appointment, Clinician, Patient, Slot
+from app.clinic import phones
+from app.clinic.models import Appointment, Clinician, Slot
+from app.clinic.patients import PATIENT
 
 SPECIALTIES = (
     "Cardiology", "Dermatology", "Endocrinology", "General practice",
@@ -63,19 +65,21 @@ def fill(
     chance = random.Random(seed)  # noqa: S311 - reproducible, not secret
     wanted = sizes(patients)
     booked = chance.sample(range(1, wanted["slot"] + 1), wanted["appointment"])
+    layout = phones.held(connection)
+    connection.rollback()
     tables: list[tuple[Any, Rows]] = [
-        (Clinician, _clinicians(chance, wanted["clinician"])),
-        (Patient, _patients(chance, patients)),
-        (Slot, _slots(wanted["slot"], wanted["clinician"], start, frozenset(booked))),
-        (Appointment, _appointments(chance, booked, patients, start)),
+        (Clinician.__table__, _clinicians(chance, wanted["clinician"])),
+        (PATIENT, _patients(chance, patients, layout)),
+        (Slot.__table__, _slots(wanted["slot"], wanted["clinician"], start, frozenset(booked))),
+        (Appointment.__table__, _appointments(chance, booked, patients, start)),
     ]
-    for model, rows in tables:
+    for table, rows in tables:
         with connection.begin():
-            _insert(connection, model.__table__, rows, progress)
+            _insert(connection, table, rows, progress)
 
 
 def _insert(
-    connection: Connection, table: Table, rows: Rows, progress: Callable[[int], None]
+    connection: Connection, table: TableClause, rows: Rows, progress: Callable[[int], None]
 ) -> None:
     while batch := list(islice(rows, BATCH)):
         connection.execute(insert(table), batch)
@@ -91,14 +95,17 @@ def _clinicians(chance: random.Random, number: int) -> Rows:
         }
 
 
-def _patients(chance: random.Random, number: int) -> Rows:
+def _patients(chance: random.Random, number: int, layout: phones.Layout) -> Rows:
     for i in range(1, number + 1):
+        name = _name(chance)
+        local = f"{chance.randrange(10**7):07}" if chance.random() < 0.8 else None
+        typed, standard = (f"+49 30 {local}", f"+4930{local}") if local else (None, None)
         yield {
             "id": i,
-            "name": _name(chance),
+            "name": name,
             "email": f"patient{i}@example.org",
-            "phone": f"+49 30 {chance.randrange(10**7):07}" if chance.random() < 0.8 else None,
             "born": date(1930, 1, 1) + timedelta(days=chance.randrange(33_000)),
+            **phones.columns(layout, typed, standard),
         }
 
 

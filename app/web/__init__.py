@@ -10,6 +10,7 @@ import secrets
 from flask import Flask, Response, request
 from flask_wtf.csrf import CSRFError, CSRFProtect
 
+from app.clinic import phones
 from app.errors import Problem
 from app.settings import Settings
 from app.web import appointments, booking, changes, contact, formats, slots, waitlist
@@ -41,7 +42,9 @@ def init_app(app: Flask, settings: Settings) -> None:
     )
     csrf.init_app(app)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.filters.update(day=formats.day, clock=formats.clock, moment=formats.moment)
+    app.jinja_env.filters.update(
+        day=formats.day, clock=formats.clock, moment=formats.moment, phone=phones.shown
+    )
     app.after_request(_protect)
     app.register_blueprint(blueprint)
 

@@ -6,7 +6,7 @@ from flask import flash, redirect, render_template, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from app.clinic import patients
+from app.clinic import patients, phones
 from app.clinic.errors import NotFound
 from app.clinic.paging import AnyRow
 from app.database import transaction
@@ -20,7 +20,9 @@ def contact() -> str | Response:
     who = transaction(_remembered)
     if who is None:
         return _choose()
-    return render_template("contact.html", form=PhoneForm(phone=who.phone), patient=who)
+    return render_template(
+        "contact.html", form=PhoneForm(phone=phones.shown(who.phone)), patient=who
+    )
 
 
 @blueprint.post("/contact")
@@ -32,7 +34,11 @@ def change_contact() -> Response | tuple[str, int]:
         return _choose()
     if form.errors:
         return render_template("contact.html", form=form, patient=who), 422
-    flash(f"Your telephone number is {who.phone}." if who.phone else "You have no number here.")
+    flash(
+        f"Your telephone number is {phones.shown(who.phone)}."
+        if who.phone
+        else "You have no number here."
+    )
     return redirect(url_for("web.appointments"), 303)
 
 

@@ -21,6 +21,7 @@ from wtforms import (
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 from wtforms.widgets import TextInput
 
+from app.clinic import phones
 from app.clinic.paging import AnyRow
 
 ENTER_NUMBER = "Enter a patient number, for example 12"
@@ -123,6 +124,15 @@ class BookingForm(PatientForm):
         self.key.data = secrets.token_urlsafe(24)
 
 
+def is_phone(_: FlaskForm, field: StringField) -> None:
+    """Refuse what is given and no telephone number."""
+    try:
+        if field.data:
+            phones.e164(field.data)
+    except phones.InvalidPhone as error:
+        raise ValidationError(str(error)) from error
+
+
 class WaitForm(PatientForm):
     """Who waits for which specialty."""
 
@@ -143,7 +153,7 @@ class PhoneForm(FlaskForm):  # type: ignore[misc]
 
     phone = StringField(
         "Telephone number (optional)",
-        [Length(max=32, message="Telephone number must be 32 characters or fewer")],
+        [Length(max=32, message="Telephone number must be 32 characters or fewer"), is_phone],
         filters=[lambda text: " ".join(text.split()) or None if text else None],
         render_kw={"type": "tel", "autocomplete": "tel"},
     )

@@ -20,11 +20,15 @@ from loadtest.lab.processes import Service, Workspace, indented, run_as
 Account = Literal["app", "migrator", "admin"]
 
 DATABASE = "clinic"
-GRANTS: dict[Account, str] = {
-    "app": f"SELECT, INSERT, UPDATE, DELETE ON {DATABASE}.*",
-    "migrator": "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, REFERENCES "
-    f"ON {DATABASE}.*",
-    "admin": "ALL PRIVILEGES ON *.*",
+MIGRATE = "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, REFERENCES"
+GRANTS: dict[Account, tuple[str, ...]] = {
+    "app": (f"SELECT, INSERT, UPDATE, DELETE ON {DATABASE}.*",),
+    "migrator": (
+        f"{MIGRATE} ON {DATABASE}.*",
+        rf"{MIGRATE} ON `{DATABASE}\_plan`.*",  # where it tries before it changes
+        "PROCESS ON *.*",  # to say who blocks it
+    ),
+    "admin": ("ALL PRIVILEGES ON *.*",),
 }
 START_TIMEOUT = 25.0  # seconds, on a busy machine; normally less than one
 
@@ -196,10 +200,11 @@ class PrivateDatabase:
             yield "DELETE FROM mysql.global_priv WHERE User IN ('', 'root');"
             yield "FLUSH PRIVILEGES;"
         yield f"CREATE DATABASE {DATABASE} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci;"
-        for account, grant in GRANTS.items():
+        for account, grants in GRANTS.items():
             yield f"CREATE USER {account}@'%' IDENTIFIED BY '{self._passwords[account]}';"
-            yield f"GRANT {grant} TO {account}@'%';"
+            yield from (f"GRANT {grant} TO {account}@'%';" for grant in grants)
         if self.is_mysql:
+            yield "GRANT SELECT ON performance_schema.* TO migrator@'%';"
             yield f"ALTER USER root@localhost IDENTIFIED BY '{secrets.token_urlsafe(24)}';"
 
     def _run_once(self, command: list[str], standard_input: int) -> None:

@@ -15,6 +15,11 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON clinic.* TO app@'%';
 CREATE USER migrator@'%' IDENTIFIED BY '$(password migrator)' REQUIRE SSL;
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, REFERENCES
   ON clinic.* TO migrator@'%';
+-- Where it tries a change before it makes it, and what shows who blocks it.
+GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, REFERENCES
+  ON \`clinic\_plan\`.* TO migrator@'%';
+GRANT PROCESS ON *.* TO migrator@'%';
+GRANT SELECT ON performance_schema.* TO migrator@'%';
 
 CREATE USER exporter@'%' IDENTIFIED BY '$(password exporter)' REQUIRE SSL
   WITH MAX_USER_CONNECTIONS 5;

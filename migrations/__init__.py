@@ -1,0 +1,1 @@
+"""The schema's revisions, and what keeps their running safe."""
