@@ -41,11 +41,29 @@ def report(clinic: Clinic, directory: Directory) -> None:
     clinic.utilisation(days_from_now(-REPORT_PERIOD), days_from_now(REPORT_PERIOD))
 
 
+def contact(clinic: Clinic, directory: Directory) -> None:
+    """Look at how to reach a patient."""
+    clinic.contact_of(directory.patient())
+
+
+def change_phone(clinic: Clinic, directory: Directory) -> None:
+    """Give a patient another telephone number, as people type it."""
+    clinic.change_phone(directory.patient(), f"030 {RANDOM.randrange(10**6, 10**7)}")
+
+
+def register(clinic: Clinic, directory: Directory) -> None:
+    """Register somebody new."""
+    clinic.register(f"Visitor {RANDOM.randrange(10**6)}")
+
+
 NAMED: dict[str, Callable[[Clinic, Directory], None]] = {
     "search": search,
     "appointments": appointments,
     "book": book,
     "report": report,
+    "contact": contact,
+    "change_phone": change_phone,
+    "register": register,
 }
 
 

@@ -52,6 +52,23 @@ class Clinic:
         ).get("items", [])
         return items
 
+    def contact_of(self, patient_id: int) -> None:
+        """Read a patient's details."""
+        self._get(f"/patients/{patient_id}", "/patients/<int:patient_id>", {})
+
+    def change_phone(self, patient_id: int, number: str) -> None:
+        """Change a patient's telephone number."""
+        path, rule = f"/patients/{patient_id}", "/patients/<int:patient_id>"
+        with self._send("PATCH", API + path, API + rule, json={"phone": number}):
+            pass
+
+    def register(self, name: str) -> None:
+        """Register a patient with an e-mail address that nobody has."""
+        email = f"{uuid.uuid4()}@example.org"
+        body = {"name": name, "email": email, "born": "1990-01-01", "phone": "030 1234567"}
+        with self._post("/patients", "/patients", body):
+            pass
+
     def utilisation(self, start: str, end: str) -> None:
         """Ask for the heavy report on the days from ``start`` to ``end`` (RFC 3339)."""
         self._get("/reports/utilisation", "/reports/utilisation", {"from": start, "to": end})

@@ -12,15 +12,18 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.pool import NullPool
 
 from app import create_app
 from app.clinic import seed
 from app.database import db, migrate, migration_engine
 from app.settings import Settings
 from migrations.guard.journal import TABLES
+from migrations.guard.statements import VERSION_TABLE
 from tests.clinic.offers import FIRST
 
 ROOT = Path(__file__).parents[2]
+OWN = TABLES | {VERSION_TABLE}
 # What a schema is: columns, keys and constraints, in the server's own words.
 DEFINITIONS = (
     "SELECT table_name, column_name, ordinal_position, column_default, is_nullable, column_type, "
@@ -65,7 +68,9 @@ class Migrated:
         self.app = create_app(settings)
         with self.app.app_context():
             self.url = db.engine.url
-        self.engine: Engine = create_engine(self.url, isolation_level="AUTOCOMMIT")
+        self.engine: Engine = create_engine(
+            self.url, isolation_level="AUTOCOMMIT", poolclass=NullPool
+        )
         self._directory = directory / f"migrations-{self.name}"
         server = create_engine(self.url.set(database="mysql"), isolation_level="AUTOCOMMIT")
         with server.connect() as connection:
@@ -124,14 +129,16 @@ class Migrated:
 
     def revision(self) -> str | None:
         """Where Alembic says that the schema is."""
+        if not self.sql("SHOW TABLES LIKE 'alembic_version'"):
+            return None
         return next((name for (name,) in self.sql("SELECT version_num FROM alembic_version")), None)
 
     def definition(self) -> str:
-        """A hash of the schema's definition, the guard's own tables left out."""
+        """A hash of the schema's definition, what Alembic and the guard keep left out."""
         found = []
         for query in DEFINITIONS:
             rows = self.sql(f"{query} WHERE table_schema = DATABASE()")
-            found += sorted(repr(row) for row in rows if row[0] not in TABLES)
+            found += sorted(repr(row) for row in rows if row[0] not in OWN)
         return hashlib.sha256("\n".join(found).encode()).hexdigest()
 
     def rows(self, table: str, *but: str) -> str:
@@ -148,8 +155,8 @@ class Migrated:
         """Drop the schema."""
         with self.app.app_context():
             db.engine.dispose()
-        self.sql(f"DROP DATABASE {self.name}")
         self.sql(f"DROP DATABASE IF EXISTS {self.name}_plan")
+        self.sql(f"DROP DATABASE {self.name}")
         self.engine.dispose()
 
     @contextmanager

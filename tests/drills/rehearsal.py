@@ -1,0 +1,235 @@
+"""A schema change under live traffic, up and back down: does a request fail, is a row lost?
+
+The release of before and this one, real MySQL, and the load of a day throughout: expand, switch
+releases, backfill, contract; and all of it back. Writes a report under runs/ and its figures to
+docs/results/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from loadtest.records import Request, requests
+from tests.drills import record
+from tests.rehearsal.checks import Checks, registered
+from tests.rehearsal.probe import DESK, Probe
+from tests.rehearsal.report import Phase, write
+from tests.releases import PREVIOUS, PREVIOUS_SCHEMA, unpack
+from tests.stack.stack import GRAFANA_IMAGE, ROOT, Stack, has_image
+from tests.waiting import eventually
+
+PATH = f"{PREVIOUS_SCHEMA} to head and back"
+PATIENTS = 500_000
+QUIET = 60.0  # seconds of load without a migration, before and after
+BETWEEN = 15.0  # seconds of load after each step
+NOTICED = 5.0  # seconds until nginx has asked again who answers
+SHORTEST_LIMIT = 0.3  # seconds
+PROBED = range(3001, 3201)
+UNPARSEABLE = range(3201, 3211)
+METRICS = "http://app:9200/metrics"
+STATEMENTS = (
+    "SELECT CONCAT(c.direction, ' ', c.revision), s.statement, COALESCE(s.algorithm, ''), s.tries, "
+    "ROUND(TIMESTAMPDIFF(MICROSECOND, s.started_at, s.finished_at) / 1e6, 2) "
+    "FROM schema_change c JOIN schema_statement s ON s.change_id = c.id "
+    "WHERE c.id > {} ORDER BY c.id, s.ordinal"
+)
+
+
+class Rehearsal:
+    """The steps, and when each began."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self.began: list[tuple[str, float]] = []
+
+    def prepare(self, patients: int) -> None:
+        """The schema of before with sample data, and the release of before in front of it."""
+        self._stack.compose("up", "--detach", "--wait", "mysql", timeout=300)
+        self.migrate(f"flask db upgrade {PREVIOUS_SCHEMA}")
+        self.migrate(f"flask seed --patients {patients}")
+        self._stack.sql("ANALYZE TABLE patient, slot, appointment, clinician")
+        self._start("app-previous")
+        self._stack.compose("up", "--detach", "--wait", "--no-deps", "nginx")
+
+    def run(self) -> None:
+        """All steps, while somebody else sends the load."""
+        self._quiet("no migration")
+        self._control("no migration, but containers that start")
+        self._step("expand: db upgrade 0004", "flask db upgrade 0004")
+        self._switch("switch to this release", "app-previous", "app")
+        self._step("backfill", f"flask schema backfill phone_e164 --metrics {METRICS}")
+        self._step("contract: db upgrade", "flask db upgrade")
+        self._step("back: db downgrade 0004", "flask db downgrade 0004")
+        self._switch("back to the release before", "app", "app-previous")
+        self._step("back: db downgrade 0003", f"flask db downgrade {PREVIOUS_SCHEMA}")
+        self._quiet("no migration any more")
+        self._note("end")
+
+    def migrate(self, command: str) -> None:
+        """A command in a container of its own, as the README tells."""
+        run = ("run", "--rm", "--no-deps", "--no-TTY", "migrate", command)
+        said = self._stack.compose(*run, timeout=3000).stdout.strip()
+        print(said[-200:], flush=True)  # noqa: T201
+
+    def _control(self, name: str) -> None:
+        # What a migration's and a release's containers cost this machine by starting, so that it
+        # is not taken for the migration's own doing.
+        self._note(name)
+        self.migrate("flask db current")
+        self._start("app-previous", "--scale", "app-previous=2", "--no-recreate")
+        self._pause(BETWEEN)
+        self._stack.compose("scale", "app-previous=1")
+        self._pause(BETWEEN)
+
+    def _switch(self, name: str, old: str, new: str) -> None:
+        self._note(name)
+        self._start(new)
+        self._pause(NOTICED)
+        self._stack.compose("stop", old)
+        self._pause(BETWEEN)
+
+    def _start(self, service: str, *options: str) -> None:
+        command = ("up", "--detach", "--wait", "--no-deps", "--no-build", *options, service)
+        self._stack.compose(*command, timeout=300)
+
+    def _step(self, name: str, command: str) -> None:
+        self._note(name)
+        self.migrate(command)
+        self._pause(BETWEEN)
+
+    def _quiet(self, name: str) -> None:
+        self._note(name)
+        self._pause(QUIET)
+
+    def _note(self, name: str) -> None:
+        print(f"{datetime.now(UTC):%H:%M:%S} {name}", flush=True)  # noqa: T201
+        self.began.append((name, time.time()))
+
+    def _pause(self, seconds: float) -> None:
+        time.sleep(seconds)  # for the load, which is what this is about
+
+    def phases(self, found: list[Request]) -> list[Phase]:
+        """What became of the requests of each step."""
+        ends = [began for _, began in self.began[1:]]
+        return [
+            Phase.of(name, began, ended, found)
+            for (name, began), ended in zip(self.began[:-1], ends, strict=True)
+        ]
+
+
+def main() -> None:
+    """Rehearse, report and record."""
+    parser = argparse.ArgumentParser(prog="make rehearse")
+    parser.add_argument("--patients", type=int, default=PATIENTS)
+    patients = parser.parse_args().patients
+    stack = Stack("poolsight-rehearsal", has_image(GRAFANA_IMAGE))
+    stack.settings = {
+        "COMPOSE_FILE": "docker-compose.yml:tests/rehearsal/compose.yml",
+        "COMPOSE_PROFILES": "mysql,previous",
+        "CLINIC_REPLICAS": "2",  # while one release takes over from the other
+    }
+    directory = ROOT / "runs" / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-rehearsal"
+    directory.mkdir(parents=True)
+    try:
+        _build(stack)
+        rehearsal = Rehearsal(stack)
+        rehearsal.prepare(patients)
+        checks = Checks(stack)
+        before = stack.sql("SELECT MAX(id) FROM schema_change")[0][0]
+        with _load(stack, directory), Probe(stack.ports["HTTP_PORT"], PROBED) as probe:
+            for patient in UNPARSEABLE:
+                probe.write(patient, DESK, DESK)
+            rehearsal.run()
+        found = list(requests(directory / "requests.csv"))
+        held = checks.compare(probe, directory / "bookings.jsonl", registered(found))
+        held |= _kept(stack)
+        statements = stack.sql(STATEMENTS.format(before))
+        version = stack.sql("SELECT VERSION()")[0][0]
+    finally:
+        stack.down()
+    _conclude(rehearsal.phases(found), found, probe, held, statements, version, patients, directory)
+
+
+def _conclude(
+    phases: list[Phase], found: list[Request], probe: Probe, held: dict[str, bool],
+    statements: list[list[str]], version: str, patients: int, directory: Path,
+) -> None:  # fmt: skip
+    quiet = [one for one in phases if one.name.startswith("no migration")]
+    baseline = max(one.longest or 0.0 for one in quiet)
+    limit = max(SHORTEST_LIMIT, 2 * baseline)
+    changing = [one for one in phases if one not in quiet]
+    longest = max(one.longest or 0.0 for one in changing)
+    failed = sum(one.failed for one in phases)
+    passed = not failed and not probe.problems and longest < limit and all(held.values())
+    result = {
+        "path": PATH,
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "passed": passed,
+        "patients": patients,
+        "requests": sum(one.requests for one in phases),
+        "failed": failed,
+        "longest_seconds": round(longest, 3),
+        "baseline_longest_seconds": round(baseline, 3),
+        "limit_seconds": round(limit, 3),
+        "problems": probe.problems[:20],
+        "checks": held,
+        "statements": statements,
+        "versions": [f"MySQL {version}"],
+    }
+    write(directory / "report.html", result, phases, found)
+    print(f"Report: {directory / 'report.html'}")  # noqa: T201
+    figures = [{**asdict(one), "began": round(one.began - phases[0].began, 1)} for one in phases]
+    record("rehearsal", passed, f"MySQL {version}", {**result, "steps": figures})
+
+
+def _build(stack: Stack) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        stack.settings["PREVIOUS_CONTEXT"] = str(unpack(PREVIOUS, Path(directory)))
+        stack.build()
+
+
+@contextmanager
+def _load(stack: Stack, directory: Path) -> Iterator[None]:
+    log = (directory / "load.log").open("w")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "loadtest", "load", "tests/rehearsal/traffic.toml", "--host",
+         f"http://127.0.0.1:{stack.ports['HTTP_PORT']}"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "LOADTEST_REQUESTS_FILE": str(directory / "requests.csv"),
+            "LOADTEST_BOOKINGS_FILE": str(directory / "bookings.jsonl"),
+        },
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        eventually(lambda: len(list(requests(directory / "requests.csv"))) > 100, within=60)
+        yield
+        assert process.poll() is None, (directory / "load.log").read_text()[-2000:]
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+        log.close()
+
+
+def _kept(stack: Stack) -> dict[str, bool]:
+    kept = stack.sql(f"SELECT COUNT(*) FROM patient WHERE phone = '{DESK}'")[0][0]
+    return {"numbers that cannot be parsed are kept": int(kept) == len(UNPARSEABLE)}
+
+
+if __name__ == "__main__":
+    shutil.which("docker") or sys.exit("Docker is needed: the rehearsal runs the containers.")
+    main()

@@ -1,0 +1,1 @@
+"""The rehearsal of a schema change: releases, load, checks and report."""
