@@ -13,6 +13,7 @@ from flask import Flask
 from prometheus_client import CollectorRegistry, make_wsgi_app, values
 from prometheus_client.exposition import ThreadingWSGIServer
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 from prometheus_flask_exporter import PrometheusMetrics
 
 from app.database import POOL_NAME
@@ -49,17 +50,21 @@ def init_app(app: Flask) -> None:
     )
 
 
-def exposition(budget: Budget | None = None) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
+def exposition(
+    budget: Budget | None = None, *others: Collector
+) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
     """A WSGI application that answers with the metrics of all workers of this host."""
     registry = CollectorRegistry()
     MultiProcessCollector(registry, path=str(metrics_directory()))  # type: ignore[no-untyped-call]
     registry.register(PoolCollector())
     if budget is not None:
         registry.register(BudgetCollector(POOL_NAME, budget))
+    for collector in others:
+        registry.register(collector)
     return make_wsgi_app(registry)
 
 
-def serve(listener: socket.socket, budget: Budget | None = None) -> None:
+def serve(listener: socket.socket, budget: Budget | None = None, *others: Collector) -> None:
     """Answer on *listener* in a thread of this process, which is a worker from now on.
 
     All workers accept on the socket that the arbiter opened before it forked them. Whoever is
@@ -72,7 +77,7 @@ def serve(listener: socket.socket, budget: Budget | None = None) -> None:
     server.socket = listener
     server.server_name, server.server_port = listener.getsockname()[:2]
     server.setup_environ()
-    server.set_app(exposition(budget))
+    server.set_app(exposition(budget, *others))
     server.daemon_threads = True
     Thread(target=server.serve_forever, name="metrics", daemon=True).start()
 

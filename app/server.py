@@ -26,6 +26,7 @@ from app.database import budget, connect_args
 from app.logs import configure
 from app.pool import Budget
 from app.pool.slots import DIRECTORY_VARIABLE
+from app.schema_state import SchemaCollector
 from app.settings import Settings, SettingsError, variable
 
 DATABASE_PATIENCE = 15.0  # seconds that the database may take to appear
@@ -101,7 +102,7 @@ def on_starting(server: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Answer for metrics in every worker."""
     if _listener is not None:
-        metrics.serve(_listener, _budget)
+        metrics.serve(_listener, _budget, SchemaCollector(_known))
 
 
 def on_exit(server: Any) -> None:

@@ -14,7 +14,10 @@ from loadtest.slo import Slo
 
 DIRECTORY = Path(__file__).parent / "scenarios"
 PATIENTS = {"search": 6.0, "appointments": 3.0, "book": 2.0, "report": 0.2}
-"""What people at the booking page ask for, by weight; there are no other named actions."""
+"""What people at the booking page ask for, by weight."""
+
+ACTIONS = (*PATIENTS, "contact", "change_phone", "register")
+"""All actions that have a name; :mod:`loadtest.actions` does them."""
 
 REQUEST = re.compile(r"[A-Z]+ /\S*")  # such as GET /lab/hold?seconds=0.05
 
@@ -287,8 +290,8 @@ def _check_stage(stage: Stage) -> None:
     if not stage.mix or min(stage.mix.values()) <= 0:
         raise ValueError(f"stage {stage.name!r}: expected a mix of positive weights")
     for action in stage.mix:
-        if action not in PATIENTS and not REQUEST.fullmatch(action):
-            known = ", ".join(PATIENTS)
+        if action not in ACTIONS and not REQUEST.fullmatch(action):
+            known = ", ".join(ACTIONS)
             raise ValueError(
                 f"stage {stage.name!r}: there is no action {action!r}; expected {known}, or a "
                 "request such as GET /path"

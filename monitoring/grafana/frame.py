@@ -27,8 +27,14 @@ EVENTS = {
     ),
     "Migration": (
         "blue",
-        "max by (revision) (clinic_migration_started_timestamp_seconds)",
-        "migration {{revision}} runs",
+        "max by (direction, revision) (clinic_migration_started_timestamp_seconds"
+        " or clinic_migration_last_started_timestamp_seconds > time() - 30)",
+        "{{direction}} {{revision}}",
+    ),
+    "Backfill": (
+        "blue",
+        "max by (name) (clinic_backfill_running == 1)",
+        "backfill {{name}} runs",
     ),
     "MySQL restart": ("red", "resets(mysql_global_status_uptime[15s]) > 0", "MySQL was restarted"),
     "Alert": ("orange", 'max by (alertname) (ALERTS{alertstate="firing"})', "{{alertname}} fires"),

@@ -32,6 +32,8 @@ from tests.waiting import eventually
 
 PATH = f"{PREVIOUS_SCHEMA} to head and back"
 PATIENTS = 500_000
+QUIETLY, QUIETLY_AGAIN = "no migration", "no migration any more"
+CONTROL = "no migration, but containers that start and stop"
 QUIET = 60.0  # seconds of load without a migration, before and after
 BETWEEN = 15.0  # seconds of load after each step
 NOTICED = 5.0  # seconds until nginx has asked again who answers
@@ -65,8 +67,8 @@ class Rehearsal:
 
     def run(self) -> None:
         """All steps, while somebody else sends the load."""
-        self._quiet("no migration")
-        self._control("no migration, but containers that start")
+        self._quiet(QUIETLY)
+        self._control(CONTROL)
         self._step("expand: db upgrade 0004", "flask db upgrade 0004")
         self._switch("switch to this release", "app-previous", "app")
         self._step("backfill", f"flask schema backfill phone_e164 --metrics {METRICS}")
@@ -74,7 +76,7 @@ class Rehearsal:
         self._step("back: db downgrade 0004", "flask db downgrade 0004")
         self._switch("back to the release before", "app", "app-previous")
         self._step("back: db downgrade 0003", f"flask db downgrade {PREVIOUS_SCHEMA}")
-        self._quiet("no migration any more")
+        self._quiet(QUIETLY_AGAIN)
         self._note("end")
 
     def migrate(self, command: str) -> None:
@@ -166,10 +168,9 @@ def _conclude(
     phases: list[Phase], found: list[Request], probe: Probe, held: dict[str, bool],
     statements: list[list[str]], version: str, patients: int, directory: Path,
 ) -> None:  # fmt: skip
-    quiet = [one for one in phases if one.name.startswith("no migration")]
-    baseline = max(one.longest or 0.0 for one in quiet)
+    baseline = max(one.longest or 0.0 for one in phases if one.name in (QUIETLY, QUIETLY_AGAIN))
     limit = max(SHORTEST_LIMIT, 2 * baseline)
-    changing = [one for one in phases if one not in quiet]
+    changing = [one for one in phases if one.name not in (QUIETLY, QUIETLY_AGAIN, CONTROL)]
     longest = max(one.longest or 0.0 for one in changing)
     failed = sum(one.failed for one in phases)
     passed = not failed and not probe.problems and longest < limit and all(held.values())
