@@ -5,7 +5,8 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
 python := .venv/bin/python
-DRILLS := million steady walk churn outage alerts queries overhead throughput queueing sizing fingerprints
+DRILLS := million steady walk churn outage alerts queries overhead throughput queueing sizing fingerprints \
+	crashes parallel rehearsal backfill
 
 .PHONY: help
 help: ## List the commands
@@ -23,14 +24,19 @@ test: .venv/.tools .venv/.sqlalchemy20 ## Lint, types, architecture, unit and in
 	.venv/bin/lint-imports --verbose | tail -n 12
 	$(python) -m app.reference --check
 	$(python) -m monitoring.generate --check
-	$(python) -m pytest -n 2 --ignore=tests/stack --ignore=tests/drills --ignore=tests/loadtest
+	$(python) -m pytest -n 2 --ignore=tests/stack --ignore=tests/drills --ignore=tests/loadtest --ignore=tests/releases
 	$(python) -m pytest -n 4 tests/loadtest
 	PYTHONPATH=.venv/sqlalchemy20 $(python) -c 'import sqlalchemy as s; assert s.__version__ < "2.1"; print(s.__version__)'
 	PYTHONPATH=.venv/sqlalchemy20 $(python) -m pytest -n 2 tests/pool
 
 .PHONY: test-stack
-test-stack: .venv/.tools ## The containers for real: one spike, one outage (up to 12 minutes)
+test-stack: .venv/.tools ## The containers for real, and migrations on MySQL (up to 12 minutes)
 	$(python) -m pytest tests/stack
+	$(python) -m pytest tests/releases
+	TEST_DATABASE=mysql:9.7 $(python) -m pytest tests/migrations
+
+.PHONY: rehearse
+rehearse: drill-rehearsal ## A schema change under live traffic, up and back down: about 15 minutes
 
 .PHONY: drills
 drills: $(DRILLS:%=drill-%) ## Everything that takes longer; results go to docs/results/

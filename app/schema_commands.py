@@ -10,6 +10,7 @@ from typing import Any, cast
 import click
 from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from flask import current_app
 from flask.cli import with_appcontext
 from rich.console import Console
@@ -19,7 +20,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.database import migration_engine
 from migrations.backfills import BACKFILLS
-from migrations.guard import GuardError, backfill, history, journal, pace
+from migrations.guard import backfill, history, journal, pace
 from migrations.guard import plan as planning
 from migrations.guard.runner_lock import only_runner
 from migrations.guard.running import MIGRATION
@@ -36,7 +37,7 @@ def _told(command: Callable[..., None]) -> Callable[..., None]:
     def told(*arguments: Any, **options: Any) -> None:
         try:
             command(*arguments, **options)
-        except GuardError as error:
+        except CommandError as error:  # the guard's own too
             raise click.ClickException(str(error)) from None
         except OperationalError as error:
             raise click.ClickException(f"Cannot use the database: {error.orig}") from None

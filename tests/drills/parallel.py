@@ -45,7 +45,7 @@ def _round(stack: Stack) -> dict[str, Any]:
     rows = [
         row
         for query in DEFINITIONS
-        for row in stack.sql(f"{query} WHERE table_schema = 'clinic' ORDER BY 1, 2, 3, 4")
+        for row in stack.sql(f"{query} WHERE table_schema = 'clinic' ORDER BY 1, 2, 3")
         if row[0] not in OWN
     ]
     return {"exit codes": runs, "definition": rows, "head": stack.sql(HEAD)}

@@ -8,15 +8,10 @@ docs/results/.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,11 +19,11 @@ from pathlib import Path
 from loadtest.records import Request, requests
 from tests.drills import record
 from tests.rehearsal.checks import Checks, registered
+from tests.rehearsal.load import sent
 from tests.rehearsal.probe import DESK, Probe
 from tests.rehearsal.report import Phase, write
 from tests.releases import PREVIOUS, PREVIOUS_SCHEMA, unpack
 from tests.stack.stack import GRAFANA_IMAGE, ROOT, Stack, has_image
-from tests.waiting import eventually
 
 PATH = f"{PREVIOUS_SCHEMA} to head and back"
 PATIENTS = 500_000
@@ -150,7 +145,7 @@ def main() -> None:
         rehearsal.prepare(patients)
         checks = Checks(stack)
         before = stack.sql("SELECT MAX(id) FROM schema_change")[0][0]
-        with _load(stack, directory), Probe(stack.ports["HTTP_PORT"], PROBED) as probe:
+        with sent(stack, directory), Probe(stack.ports["HTTP_PORT"], PROBED) as probe:
             for patient in UNPARSEABLE:
                 probe.write(patient, DESK, DESK)
             rehearsal.run()
@@ -199,31 +194,6 @@ def _build(stack: Stack) -> None:
     with tempfile.TemporaryDirectory() as directory:
         stack.settings["PREVIOUS_CONTEXT"] = str(unpack(PREVIOUS, Path(directory)))
         stack.build()
-
-
-@contextmanager
-def _load(stack: Stack, directory: Path) -> Iterator[None]:
-    log = (directory / "load.log").open("w")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "loadtest", "load", "tests/rehearsal/traffic.toml", "--host",
-         f"http://127.0.0.1:{stack.ports['HTTP_PORT']}"],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "LOADTEST_REQUESTS_FILE": str(directory / "requests.csv"),
-            "LOADTEST_BOOKINGS_FILE": str(directory / "bookings.jsonl"),
-        },
-        stdout=log,
-        stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    try:
-        eventually(lambda: len(list(requests(directory / "requests.csv"))) > 100, within=60)
-        yield
-        assert process.poll() is None, (directory / "load.log").read_text()[-2000:]
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(60)
-        log.close()
 
 
 def _kept(stack: Stack) -> dict[str, bool]:

@@ -1,0 +1,43 @@
+"""The load of a rehearsal, for as long as it takes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from loadtest.records import requests
+from tests.stack.stack import ROOT, Stack
+from tests.waiting import eventually
+
+TRAFFIC = "tests/rehearsal/traffic.toml"
+
+
+@contextmanager
+def sent(stack: Stack, directory: Path) -> Iterator[None]:
+    """Send it meanwhile; its requests and bookings are written to *directory*."""
+    log = (directory / "load.log").open("w")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "loadtest", "load", TRAFFIC, "--host",
+         f"http://127.0.0.1:{stack.ports['HTTP_PORT']}"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "LOADTEST_REQUESTS_FILE": str(directory / "requests.csv"),
+            "LOADTEST_BOOKINGS_FILE": str(directory / "bookings.jsonl"),
+        },
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        eventually(lambda: len(list(requests(directory / "requests.csv"))) > 100, within=60)
+        yield
+        assert process.poll() is None, (directory / "load.log").read_text()[-2000:]
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+        log.close()
