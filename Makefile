@@ -23,6 +23,7 @@ test: .venv/.tools .venv/.sqlalchemy20 ## Lint, types, architecture, unit and in
 	.venv/bin/mypy
 	.venv/bin/lint-imports --verbose | tail -n 12
 	$(python) -m app.reference --check
+	$(python) -m tests.drills.quoted --check
 	$(python) -m monitoring.generate --check
 	$(python) -m pytest -n 2 --ignore=tests/stack --ignore=tests/drills --ignore=tests/loadtest --ignore=tests/releases
 	$(python) -m pytest -n 4 tests/loadtest
@@ -50,6 +51,7 @@ drill-overhead: .venv/.benchmarks
 .PHONY: docs
 docs: .venv/.tools ## Regenerate the reference pages in docs/
 	$(python) -m app.reference
+	$(python) -m tests.drills.quoted
 
 .PHONY: dashboards
 dashboards: .venv/.tools ## Regenerate the Grafana dashboards, the alerts and the runbook's table

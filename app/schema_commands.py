@@ -10,7 +10,7 @@ from typing import Any, cast
 import click
 from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
+from alembic.script.revision import RevisionError
 from flask import current_app
 from flask.cli import with_appcontext
 from rich.console import Console
@@ -20,7 +20,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.database import migration_engine
 from migrations.backfills import BACKFILLS
-from migrations.guard import backfill, history, journal, pace
+from migrations.guard import GuardError, backfill, history, journal, pace
 from migrations.guard import plan as planning
 from migrations.guard.runner_lock import only_runner
 from migrations.guard.running import MIGRATION
@@ -37,7 +37,7 @@ def _told(command: Callable[..., None]) -> Callable[..., None]:
     def told(*arguments: Any, **options: Any) -> None:
         try:
             command(*arguments, **options)
-        except CommandError as error:  # the guard's own too
+        except GuardError as error:
             raise click.ClickException(str(error)) from None
         except OperationalError as error:
             raise click.ClickException(f"Cannot use the database: {error.orig}") from None
@@ -169,7 +169,13 @@ def _pending(connection: Connection) -> list[RevisionStep]:
     scripts = _scripts()
     heads = MigrationContext.configure(connection).get_current_heads()
     connection.rollback()
-    revisions = list(scripts.iterate_revisions("heads", heads or "base"))
+    try:
+        revisions = list(scripts.iterate_revisions("heads", heads or "base"))
+    except RevisionError:
+        raise GuardError(
+            f"The schema is at revision {', '.join(heads)}, which this release does not know: a "
+            "later one has been here. Ask that release."
+        ) from None
     return [
         RevisionStep.upgrade_from_script(scripts.revision_map, script)
         for script in reversed(revisions)

@@ -102,4 +102,4 @@ def test_a_revision_of_a_later_release_is_told(migrated: Make) -> None:
     schema.upgrade()
     plan = schema.app.test_cli_runner().invoke(args=["schema", "plan"])
     assert plan.exit_code == 1
-    assert "Can't locate revision identified by '0006'" in plan.output
+    assert "at revision 0006, which this release does not know" in plan.output

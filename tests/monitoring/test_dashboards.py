@@ -153,7 +153,7 @@ def test_variables_are_used_where_they_are_defined(name: str) -> None:
 def test_events_are_asked_for_and_links_keep_time_and_choices(name: str) -> None:
     board = DASHBOARDS[name]
     events = {one["name"] for one in board["annotations"]["list"] if one.get("expr")}
-    assert events == {"Load", "Worker start", "Migration", "MySQL restart", "Alert"}
+    assert events == {"Load", "Worker start", "Migration", "Backfill", "MySQL restart", "Alert"}
     assert [(link["keepTime"], link["includeVars"]) for link in board["links"]] == [(True, True)]
 
 

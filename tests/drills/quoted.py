@@ -1,0 +1,82 @@
+"""What docs/migrations.md quotes from the drills: ``python -m tests.drills.quoted [--check]``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from tests.drills import RESULTS
+
+PAGE = RESULTS.parent / "migrations.md"
+BEGIN, END = "<!-- Quoted by `make docs` from docs/results/; do not edit. -->\n", "<!-- end -->"
+
+
+def main(arguments: list[str]) -> int:
+    """Write the figures into the page, or with ``--check`` tell whether they differ."""
+    page = PAGE.read_text()
+    before, _, rest = page.partition(BEGIN)
+    wanted = f"{before}{BEGIN}\n{quoted()}\n{END}{rest.partition(END)[2]}"
+    if arguments != ["--check"]:
+        PAGE.write_text(wanted)
+    elif page != wanted:
+        print("docs/migrations.md is out of date. Run: make docs", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+def quoted() -> str:
+    """The figures of the latest drills."""
+    return "\n".join((*_rehearsal(), "", *_others()))
+
+
+def _rehearsal() -> list[str]:
+    result = _latest("rehearsal")
+    found = result["findings"]
+    lines = [
+        f"The rehearsal of {result['date'][:10]} on {result['versions']['server']}, with "
+        f"{found['patients']:,} patients and load, application and database on one machine: "
+        f"{found['failed']} of {found['requests']:,} requests failed, the longest took "
+        f"{found['longest_seconds'] * 1000:.0f} ms where {found['limit_seconds'] * 1000:.0f} were "
+        f"allowed, {sum(found['checks'].values())} of {len(found['checks'])} checks hold.",
+        "",
+        "| step | seconds | requests | failed | p99, ms | p99.9, ms | longest, ms |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for one in found["steps"]:
+        times = (one["p99"], one["p999"], one["longest"])
+        cells = " | ".join("–" if value is None else f"{value * 1000:.0f}" for value in times)
+        lines.append(
+            f"| {one['name']} | {one['seconds']:.0f} | {one['requests']:,} | {one['failed']} "
+            f"| {cells} |"
+        )
+    return lines
+
+
+def _others() -> list[str]:
+    crashes, parallel, backfill = map(_latest, ("crashes", "parallel", "backfill"))
+    killed = crashes["findings"].values()
+    codes = parallel["findings"]["exit codes"]
+    fill = backfill["findings"]
+    return [
+        "| drill | found |",
+        "|---|---|",
+        f"| `make drill-crashes` | {sum(one['boundaries'] for one in killed)} kills between two "
+        f"statements; {sum(len(one['wrong']) for one in killed)} times another schema after the "
+        "second run |",
+        f"| `make drill-parallel` | {len(codes)} times {len(codes[0])} containers at once; "
+        f"{sum(code != 0 for one in codes for code in one)} failed, "
+        f"{parallel['findings']['schemas']} schema |",
+        f"| `make drill-backfill` | {int(fill['job']['finished'][2]):,} rows at "
+        f"{fill['rows per second']:,} a second, killed once; {fill['job']['wrong']} wrong; p99 of "
+        f"requests {fill['p99 ratio']} times what it was without |",
+    ]
+
+
+def _latest(drill: str) -> Any:
+    path = max(RESULTS.glob(f"*-{drill}.json"))
+    return json.loads(path.read_text())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
