@@ -121,7 +121,7 @@ def test_a_real_deadlock_is_survived(app: Flask, client: FlaskClient, three: Off
         ThreadPoolExecutor(1) as thread,
     ):
         # What has changed more is not the victim.
-        other.execute(text("UPDATE patient SET phone = '1' WHERE id BETWEEN 1 AND 100"))
+        other.execute(text("UPDATE patient SET born = '1990-01-01' WHERE id BETWEEN 1 AND 100"))
         other.execute(LOCK, {"id": second})
         move = thread.submit(
             app.test_client().post, f"{PATH}/{mine}/reschedule", json={"slot_id": second}
