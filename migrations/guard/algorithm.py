@@ -55,7 +55,11 @@ def asserted(connection: Connection, sql: str) -> str | None:
     """
     known = _ASSERTED | (_MARIADB if connection.dialect.is_mariadb else {})  # type: ignore[attr-defined]
     clauses = known.get(kind(sql), ())
-    if not clauses or re.search(r"\bALGORITHM\s*=", sql, re.IGNORECASE):
+    if re.search(
+        r"\b(?:ALGORITHM|LOCK)\s*=?\s*(?:COPY|SHARED|EXCLUSIVE|DEFAULT)\b", sql, re.IGNORECASE
+    ):
+        raise Unsafe("it asks to copy the table or to block it meanwhile")
+    if not clauses or re.search(r"\bALGORITHM\b", sql, re.IGNORECASE):
         connection.exec_driver_sql(sql)
         return None
     for clause in clauses:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from migrations.guard import backfill, batches, journal
-from migrations.guard.algorithm import asserted, code
+from migrations.guard.algorithm import Unsafe, asserted, code, safe_way
 from migrations.guard.blockers import Blocker, blockers, told
 from migrations.guard.errors import GuardError
 from migrations.guard.limits import Limits
@@ -71,12 +71,17 @@ class Execution:
         if entry.done:
             log.info("applied before", statement=sql)
             return None
-        if kind(sql) is Kind.DATA:
-            answer = run(construct)
-            self._journal.done(None, self._assurance, 1)
-            return answer
         began = time.monotonic()
-        algorithm, tries = self._change(construct, sql, run)
+        try:
+            if kind(sql) is Kind.DATA:
+                answer = run(construct)
+                self._journal.done(None, self._assurance, 1)
+                return answer
+            algorithm, tries = self._change(construct, sql, run)
+        except (DBAPIError, GuardError) as error:
+            if not (isinstance(error, DBAPIError) and error.connection_invalidated):
+                self._journal.withdraw()
+            raise
         self._journal.done(algorithm, self._assurance, tries)
         log.info(
             "applied", statement=sql, algorithm=algorithm, assured=self._assurance, tries=tries,
@@ -127,7 +132,10 @@ class Execution:
             return None
         if not self._contract and (reason := breaks(sql, self._connection)):
             raise GuardError(f"Refused: {sql}: {reason}, and its revision is no `contract`.")
-        return asserted(self._connection, sql)
+        try:
+            return asserted(self._connection, sql)
+        except Unsafe as unsafe:
+            raise GuardError(f"Refused: {sql}: {unsafe}. Instead: {safe_way(sql)}") from None
 
     def _blockers(self, sql: str, seconds: float = 0.0) -> list[Blocker] | None:
         name = table(sql)

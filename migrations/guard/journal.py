@@ -22,6 +22,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    delete,
     func,
     insert,
     inspect,
@@ -173,6 +174,15 @@ class Journal:
         found = (statements.c.change_id == self._change, statements.c.ordinal == self._ordinal)
         values = {"algorithm": algorithm, "reason": reason, "tries": tries, "finished_at": _now}
         self._connection.execute(update(statements).where(*found).values(values))
+        commit(self._connection)
+
+    def withdraw(self) -> None:
+        """The current statement was refused: nothing of it is applied, and its file may change."""
+        self._connection.exec_driver_sql("ROLLBACK")
+        found = (statements.c.change_id == self._change, statements.c.ordinal == self._ordinal)
+        self._connection.execute(delete(statements).where(*found))
+        if self._ordinal == 1:
+            self._connection.execute(delete(changes).where(changes.c.id == self._change))
         commit(self._connection)
 
     def finish(self) -> None:

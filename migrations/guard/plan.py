@@ -23,6 +23,7 @@ from migrations.guard.journal import TABLES
 from migrations.guard.statements import (
     VERSION_TABLE,
     Kind,
+    adds_rows,
     breaks,
     compiled,
     kind,
@@ -130,7 +131,7 @@ class Probe:
         """Try a statement on the copies."""
         sql = compiled(construct, self._scratch.dialect)
         if kind(sql) is Kind.DATA:
-            rows = self._size(sql).rows
+            rows = 0 if adds_rows(sql) else self._size(sql).rows
             many = f"it changes up to {rows:,} rows in one transaction, which others wait for"
             self._note(sql, "DATA", refusal=many if rows > MANY_ROWS else "", locks="its rows")
             return run(construct)
@@ -258,7 +259,7 @@ def _sizes(connection: Connection) -> dict[str, Size]:
 def _instead(one: Planned) -> str:
     if one.algorithm == "DATA":
         return "guard.in_batches(...) in the revision, or a backfill: flask schema backfill."
-    if "copy the table" in one.refusal:
+    if "copy the table" in one.refusal and "ALGORITHM" not in one.statement.upper():
         return safe_way(one.statement)
     return (
         "expand first, and do this in a later revision that says why nothing uses the old any "

@@ -94,6 +94,11 @@ def breaks(sql: str, connection: Connection) -> str | None:
     return "a running release may write NULL, which it forbids" if nullable == "YES" else None
 
 
+def adds_rows(sql: str) -> bool:
+    """Whether *sql* inserts the rows that it lists, and reads no table for them."""
+    return bool(_match(r"(?:INSERT|REPLACE)\s(?!.*\bSELECT\b)", sql))
+
+
 def keeps_versions(sql: str) -> bool:
     """Whether *sql* is Alembic's own bookkeeping."""
     return table(sql) == VERSION_TABLE

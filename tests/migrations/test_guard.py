@@ -30,6 +30,10 @@ UNSAFE = {
         'op.create_check_constraint("ck_patient_email", "patient", "email LIKE \'%@%\'")',
         "NOT ENFORCED",
     ),
+    "a copy on purpose": (
+        'op.execute("ALTER TABLE patient ADD y INT, ALGORITHM=COPY")',
+        "expand first",
+    ),
 }
 BREAKING = {
     "drop column": 'op.drop_column("patient", "born")',
@@ -113,6 +117,18 @@ def test_data_of_a_large_table_is_changed_in_batches(migrated: Make) -> None:
     assert schema.sql("SELECT COUNT(*) FROM patient WHERE name LIKE '%!'") == [(11_000,)]
 
 
+def test_a_few_rows_more_in_a_large_table_are_no_matter(migrated: Make) -> None:
+    schema = migrated("head", patients=11_000)
+    schema.sql("ANALYZE TABLE patient")
+    schema.add(
+        "0006",
+        'patient = sa.table("patient", *map(sa.column, ("name", "email", "born")))\n'
+        'op.bulk_insert(patient, [{"name": "A", "email": "a@b.org", "born": "1990-01-01"}])',
+    )
+    schema.upgrade()
+    assert schema.sql("SELECT COUNT(*) FROM patient") == [(11_001,)]
+
+
 TWO = 'op.add_column("patient", sa.Column("x", sa.Integer()))\n' \
     'op.create_unique_constraint("uq_patient_name", "patient", ["name"])'  # fmt: skip
 
@@ -139,12 +155,25 @@ def test_a_revision_that_was_begun_is_not_edited(migrated: Make) -> None:
     schema.add("0006", TWO)
     with pytest.raises(DBAPIError):
         schema.upgrade()
+    assert (
+        len(schema.sql("SELECT 1 FROM schema_statement WHERE statement LIKE '%uq_patient_name%'"))
+        == 0
+    )
     schema.add("0006", TWO.replace('"x"', '"y"'))
     with pytest.raises(GuardError, match="Statement 1 of this revision was begun as"):
         schema.upgrade()
     schema.stamp("0006")
     schema.downgrade()
     assert schema.revision() == "0005", "a person has said where the schema is"
+
+
+def test_what_failed_at_its_first_statement_is_not_begun(migrated: Make) -> None:
+    schema = migrated("head", patients=100)
+    schema.add("0006", TWO.splitlines()[1])
+    with pytest.raises(DBAPIError, match="Duplicate entry"):
+        schema.upgrade()
+    schema.downgrade()
+    assert schema.revision() == "0004"
 
 
 def test_one_runner_at_a_time(migrated: Make) -> None:
