@@ -14,6 +14,11 @@ RESULTS = Path(__file__).parents[2] / "docs" / "results"
 PACKAGES = ("Flask", "SQLAlchemy", "PyMySQL", "gunicorn", "locust")
 
 
+def latest(drill: str) -> Any:
+    """What a drill recorded last."""
+    return json.loads(max(RESULTS.glob(f"*-{drill}.json")).read_text())
+
+
 def record(drill: str, passed: bool, server: str, findings: dict[str, Any]) -> None:
     """Write what a drill found, with date and versions; end with its verdict.
 

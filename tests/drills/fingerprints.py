@@ -1,7 +1,8 @@
 """Every scenario on real MySQL in containers: is its fingerprint seen, and only with its fault?
 
 Each is run twice: as it is, when every mark must be seen and every alert fire, and calm, without
-what goes wrong in it, when that must not be so.
+what goes wrong in it, when that must not be so. Scenarios that are named are run alone, and take
+the place of what the latest record says of them; each says when it was run.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ import os
 import subprocess
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from loadtest import scenario
 from loadtest.lab.run import Run
 from loadtest.lab.verdict import silent_alerts
-from tests.drills import record
+from tests.drills import latest, record
 from tests.stack.stack import GRAFANA_IMAGE, ROOT, Stack, has_image
 from tests.waiting import eventually
 
@@ -32,6 +34,7 @@ def main(names: list[str]) -> None:
         stack.up()
         version = stack.sql("SELECT VERSION()")[0][0]
         findings = {name: _both(stack, name) for name in names or scenario.names()}
+        findings = (latest("fingerprints")["findings"] if names else {}) | findings
     finally:
         stack.down()
     passed = all(one["passed"] for one in findings.values())
@@ -45,6 +48,7 @@ def _both(stack: Stack, name: str) -> dict[str, Any]:
     sound = not any((run.invalid, run.ended_early, calm.invalid, calm.ended_early))
     found = {
         "passed": seen and quiet and sound,
+        "at": f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
         "seen": {mark.says: mark.after if mark.seen else "not seen" for mark in run.marks},
         "fired": {alert.name: round(alert.after, 1) for alert in run.alerts or []},
         "silent": silent_alerts(run),

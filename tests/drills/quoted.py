@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from typing import Any
 
-from tests.drills import RESULTS
+from tests.drills import RESULTS, latest
 
 PAGE = RESULTS.parent / "migrations.md"
 BEGIN, END = "<!-- Quoted by `make docs` from docs/results/; do not edit. -->\n", "<!-- end -->"
@@ -31,7 +29,7 @@ def quoted() -> str:
 
 
 def _rehearsal() -> list[str]:
-    result = _latest("rehearsal")
+    result = latest("rehearsal")
     found = result["findings"]
     lines = [
         f"The rehearsal of {result['date'][:10]} on {result['versions']['server']}, with "
@@ -54,7 +52,7 @@ def _rehearsal() -> list[str]:
 
 
 def _others() -> list[str]:
-    crashes, parallel, backfill = map(_latest, ("crashes", "parallel", "backfill"))
+    crashes, parallel, backfill = map(latest, ("crashes", "parallel", "backfill"))
     killed = crashes["findings"].values()
     codes = parallel["findings"]["exit codes"]
     fill = backfill["findings"]
@@ -71,11 +69,6 @@ def _others() -> list[str]:
         f"{fill['rows per second']:,} a second, killed once; {fill['job']['wrong']} wrong; p99 of "
         f"requests {fill['p99 ratio']} times what it was without |",
     ]
-
-
-def _latest(drill: str) -> Any:
-    path = max(RESULTS.glob(f"*-{drill}.json"))
-    return json.loads(path.read_text())
 
 
 if __name__ == "__main__":
