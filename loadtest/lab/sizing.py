@@ -140,6 +140,7 @@ def _sweep_parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", default="32", help="of each worker, default: 32")
     parser.add_argument("--workers", default="2", help="default: 2")
     parser.add_argument("--seconds", type=float, default=10, help="of each try (default: 10)")
+    parser.add_argument("--seed", type=int, default=1, help="of arrivals and order (default: 1)")
     parser.add_argument("--rounds", type=int, default=5, help="at most, default: 5; at least 3")
     parser.add_argument(
         "--runs", type=Path, default=default_runs(), help=f"default: {default_runs()}"

@@ -313,3 +313,14 @@ def test_the_surroundings_may_name_the_target(lab: Main, monkeypatch: pytest.Mon
     code, said = lab("run", "steady")
     assert code == 2
     assert "--target ftp://somewhere: expected" in said
+
+
+def test_a_sweep_measures_keeps_and_advises(lab: Main, tmp_path: Path) -> None:
+    code, said = lab(
+        "sweep", "spike", "--rate", "20", "--pool-size", "2", "--seconds", "2", "--rounds", "1",
+        "--runs", str(tmp_path / "runs"), "--seed", "7",
+    )  # fmt: skip
+    assert "round 1 " in said, said
+    assert "not enough data" in said.lower()
+    again, repeated = lab("advise", str(recorded(tmp_path)))
+    assert (again, repeated) == (code, said[said.index(repeated[:40]) :])
