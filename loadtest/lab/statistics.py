@@ -7,8 +7,10 @@ from statistics import median
 
 import numpy as np
 from scipy.stats import bootstrap
+from scipy.stats import t as student
 
 CONFIDENCE = 0.95
+SHORTEST = 1e-4  # seconds; shorter times are as good as none
 FEWEST = 3  # repeats that an interval can be given for
 
 
@@ -46,6 +48,25 @@ def estimate(samples: Sequence[float]) -> Estimate:
             rng=1,
         ).confidence_interval
     return Estimate(middle, float(found.low), float(found.high))
+
+
+def next_bounds(groups: Sequence[Sequence[float]]) -> list[float]:
+    """Return what the next repeat of each group stays below, in 95 of 100 cases.
+
+    A one-sided prediction interval for one more observation (Hahn and Meeker 1991), of logarithms,
+    as times scatter by factors; how much is taken from all groups together, since a few repeats
+    of one do not tell. Infinite while there are too few.
+    """
+    logs = [np.log(np.maximum(group, SHORTEST)) for group in groups]
+    freedom = sum(len(one) - 1 for one in logs if len(one))
+    if freedom < FEWEST - 1:
+        return [np.inf for _ in groups]
+    squares = sum(float(((one - one.mean()) ** 2).sum()) for one in logs if len(one))
+    quantile = float(student.ppf(CONFIDENCE, freedom)) * np.sqrt(squares / freedom)
+    return [
+        float(np.exp(one.mean() + quantile * np.sqrt(1 + 1 / len(one)))) if len(one) else np.inf
+        for one in logs
+    ]
 
 
 def settled(samples: Sequence[float], half_width: float = 0.02) -> bool:

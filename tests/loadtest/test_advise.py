@@ -51,6 +51,14 @@ def test_a_pool_that_keeps_the_wait_only_by_luck_is_not() -> None:
     assert found.setting == setting(8)
 
 
+def test_how_much_all_tries_differ_warns_of_a_few_that_agree() -> None:
+    agreeing = tried(3, [1.0, 1.0, 1.0], [0.03, 0.031, 0.032])
+    assert advise.from_sweep(swept(agreeing, EIGHT), 0.05, cores=2).setting == setting(3)
+    restless = tried(5, [1.0, 1.0, 1.0], [0.001, 0.005, 0.02])
+    found = advise.from_sweep(swept(agreeing, restless, EIGHT), 0.05, cores=2)
+    assert found.setting != setting(3)
+
+
 @pytest.mark.parametrize(
     ("found", "problem"),
     [
