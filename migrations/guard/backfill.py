@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, column, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Row, column, delete, func, insert, select, text, update
 from sqlalchemy import table as table_of
 from sqlalchemy.dialects.mysql import insert as upsert
 
 from migrations.guard.errors import GuardError
 from migrations.guard.journal import backfills, refusals
 from migrations.guard.pace import Pace
+from migrations.guard.statements import quoted
 
 AnyRow = Row[*tuple[Any, ...]]
 
@@ -191,9 +193,19 @@ class Filling:
             for name, value in wanted[key].items():
                 by_values.setdefault(name, {})[key] = value
         for name, values in by_values.items():
-            change = update(self._table).where(self._key.in_(values))
-            self._connection.execute(change.values({name: case(values, value=self._key)}))
+            self._connection.exec_driver_sql(*self._change(name, values))
         return len(same)
+
+    def _change(self, name: str, values: dict[int, Any]) -> tuple[str, tuple[Any, ...]]:
+        # As text: SQLAlchemy would compile and keep a statement of thousands of parameters for
+        # each number of rows.
+        key, many = quoted(self._backfill.key), len(values)
+        sql = (
+            f"UPDATE {quoted(self._backfill.table)} SET {quoted(name)} = "  # noqa: S608
+            f"CASE {key} {'WHEN %s THEN %s ' * many}END "
+            f"WHERE {key} IN ({', '.join(['%s'] * many)})"
+        )
+        return sql, (*chain.from_iterable(values.items()), *values)
 
     def _refuse(self, refused: dict[int, str]) -> None:
         for key, reason in refused.items():

@@ -15,8 +15,9 @@ PACKAGES = ("Flask", "SQLAlchemy", "PyMySQL", "gunicorn", "locust")
 
 
 def latest(drill: str) -> Any:
-    """What a drill recorded last."""
-    return json.loads(max(RESULTS.glob(f"*-{drill}.json")).read_text())
+    """What a drill recorded last; None where it was never run."""
+    path = max(RESULTS.glob(f"*-{drill}.json"), default=None)
+    return json.loads(path.read_text()) if path else None
 
 
 def record(drill: str, passed: bool, server: str, findings: dict[str, Any]) -> None:

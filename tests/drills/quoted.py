@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 
 from tests.drills import RESULTS, latest
 
@@ -24,12 +25,14 @@ def main(arguments: list[str]) -> int:
 
 
 def quoted() -> str:
-    """The figures of the latest drills."""
-    return "\n".join((*_rehearsal(), "", *_others()))
+    """The figures of the latest drills; what was not run yet says so."""
+    return "\n".join((*_rehearsal(), "", "| drill | found |", "|---|---|", *_others()))
 
 
 def _rehearsal() -> list[str]:
     result = latest("rehearsal")
+    if result is None:
+        return ["The rehearsal has not been recorded yet: `make rehearse`."]
     found = result["findings"]
     lines = [
         f"The rehearsal of {result['date'][:10]} on {result['versions']['server']}, with "
@@ -51,24 +54,28 @@ def _rehearsal() -> list[str]:
     return lines
 
 
-def _others() -> list[str]:
-    crashes, parallel, backfill = map(latest, ("crashes", "parallel", "backfill"))
-    killed = crashes["findings"].values()
-    codes = parallel["findings"]["exit codes"]
-    fill = backfill["findings"]
-    return [
-        "| drill | found |",
-        "|---|---|",
-        f"| `make drill-crashes` | {sum(one['boundaries'] for one in killed)} kills between two "
-        f"statements; {sum(len(one['wrong']) for one in killed)} times another schema after the "
-        "second run |",
-        f"| `make drill-parallel` | {len(codes)} times {len(codes[0])} containers at once; "
-        f"{sum(code != 0 for one in codes for code in one)} failed, "
-        f"{parallel['findings']['schemas']} schema |",
-        f"| `make drill-backfill` | {int(fill['job']['finished'][2]):,} rows at "
-        f"{fill['rows per second']:,} a second, killed once; {fill['job']['wrong']} wrong; p99 of "
-        f"requests {fill['p99 ratio']} times what it was without |",
-    ]
+def _others() -> Iterator[str]:
+    if crashes := latest("crashes"):
+        killed = crashes["findings"].values()
+        yield (
+            f"| `make drill-crashes` | {sum(one['boundaries'] for one in killed)} kills between "
+            f"two statements; {sum(len(one['wrong']) for one in killed)} times another schema "
+            "after the second run |"
+        )
+    if parallel := latest("parallel"):
+        codes = parallel["findings"]["exit codes"]
+        yield (
+            f"| `make drill-parallel` | {len(codes)} times {len(codes[0])} containers at once; "
+            f"{sum(code != 0 for one in codes for code in one)} failed, "
+            f"{parallel['findings']['schemas']} schema |"
+        )
+    if backfill := latest("backfill"):
+        fill = backfill["findings"]
+        yield (
+            f"| `make drill-backfill` | {int(fill['job']['finished'][2]):,} rows at "
+            f"{fill['rows per second']:,} a second, killed once; {fill['job']['wrong']} wrong; "
+            f"p99 of requests {fill['p99 ratio']} times what it was without |"
+        )
 
 
 if __name__ == "__main__":
