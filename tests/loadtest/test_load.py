@@ -28,7 +28,7 @@ def test_every_booking_answered_201_is_recorded(
         {"appointment_id": one["id"], "slot_id": one["slot_id"], "patient_id": one["patient_id"]}
         for one in clinic.booked
     ]
-    assert len(lines) > 5
+    assert len(lines) > 1
     assert sorted(lines, key=str) == sorted(expected, key=str)
     assert {line["patient_id"] for line in lines} <= {31, 32}, "ids are learned from the API"
     assert set(clinic.keys.values()) == {1}, "each booking has a key of its own"
