@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -16,6 +15,7 @@ from migrations.guard import backfill, batches, journal
 from migrations.guard.algorithm import Unsafe, asserted, code, safe_way
 from migrations.guard.blockers import Blocker, blockers, told
 from migrations.guard.errors import GuardError
+from migrations.guard.impl import Guard
 from migrations.guard.limits import Limits
 from migrations.guard.statements import Kind, breaks, compiled, keeps_versions, kind, table
 
@@ -30,7 +30,7 @@ Run = Callable[[Any], Any]
 log = structlog.get_logger(__name__)
 
 
-class Execution:
+class Execution(Guard):
     """Runs the statements of one revision after the other on *connection*."""
 
     def __init__(self, connection: Connection, limits: Limits) -> None:
@@ -38,7 +38,6 @@ class Execution:
         self._limits = limits
         self._journal = journal.Journal(connection)
         self._contract = False
-        self._assurance: str | None = None
 
     def begin(self, revision: str, direction: str, *, contract: bool) -> None:
         """Begin a revision, or go on with it; a *contract* may break releases of before."""
@@ -48,15 +47,6 @@ class Execution:
     def finish(self, *_: Any, **__: Any) -> None:
         """End the revision, in the transaction in which Alembic writes its number."""
         self._journal.finish()
-
-    @contextmanager
-    def assured(self, reason: str) -> Iterator[None]:
-        """Run what follows as it is written, and keep the reason in the journal."""
-        self._assurance = reason
-        try:
-            yield
-        finally:
-            self._assurance = None
 
     def execute(self, construct: Any, run: Run) -> Any:
         """Carry a statement out, unless it was applied before; *run* executes what it is given.
@@ -75,16 +65,16 @@ class Execution:
         try:
             if kind(sql) is Kind.DATA:
                 answer = run(construct)
-                self._journal.done(None, self._assurance, 1)
+                self._journal.done(None, self.assurance, 1)
                 return answer
             algorithm, tries = self._change(construct, sql, run)
         except (DBAPIError, GuardError) as error:
             if not (isinstance(error, DBAPIError) and error.connection_invalidated):
                 self._journal.withdraw()
             raise
-        self._journal.done(algorithm, self._assurance, tries)
+        self._journal.done(algorithm, self.assurance, tries)
         log.info(
-            "applied", statement=sql, algorithm=algorithm, assured=self._assurance, tries=tries,
+            "applied", statement=sql, algorithm=algorithm, assured=self.assurance, tries=tries,
             seconds=round(time.monotonic() - began, 3),
         )  # fmt: skip
         return None
@@ -95,7 +85,7 @@ class Execution:
             log.info("applied before", statement=sql)
             return
         batches.run(self._connection, sql, of, key, size)
-        self._journal.done(None, self._assurance, 1)
+        self._journal.done(None, self.assurance, 1)
 
     def forget_backfill(self, name: str) -> None:
         """Forget a backfill, whose column goes."""
@@ -118,6 +108,7 @@ class Execution:
                         raise
                     holders = self._blockers(sql)
             log.warning("its lock is taken", statement=sql, attempt=attempt, why=told(holders))
+            # Back off: a lock that somebody else holds tells nobody when it is free.
             time.sleep(random.uniform(*PAUSES))  # noqa: S311
         raise GuardError(
             f"The lock of {table(sql)} was not to be had in {self._limits.lock_tries} attempts of "
@@ -127,7 +118,7 @@ class Execution:
         )
 
     def _attempt(self, construct: Any, sql: str, run: Run) -> str | None:
-        if self._assurance is not None:
+        if self.assurance is not None:
             run(construct)
             return None
         if not self._contract and (reason := breaks(sql, self._connection)):

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from alembic.ddl.mysql import MySQLImpl
 
 
-class Guard(Protocol):
+class Guard(ABC):
     """What stands between a revision and the database."""
 
+    assurance: str | None = None
+    """Why what is carried out now passes without being asked whether it is safe."""
+
+    @contextmanager
+    def assured(self, reason: str) -> Iterator[None]:
+        """Carry out what follows as it is written, and keep the reason."""
+        self.assurance = reason
+        try:
+            yield
+        finally:
+            self.assurance = None
+
+    @abstractmethod
     def execute(self, construct: Any, run: Callable[[Any], Any]) -> Any:
         """Carry out a statement."""
 
-    def assured(self, reason: str) -> AbstractContextManager[None]:
-        """Carry out what follows without asking whether it is safe."""
-
+    @abstractmethod
     def in_batches(self, sql: str, of: str, key: str, size: int) -> None:
         """Carry out a change of data, a range of keys at a time."""
 
+    @abstractmethod
     def forget_backfill(self, name: str) -> None:
         """Forget that a backfill was finished."""
 

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from migrations.guard.algorithm import Unsafe, asserted, safe_way
 from migrations.guard.errors import GuardError
+from migrations.guard.impl import Guard
 from migrations.guard.journal import TABLES
 from migrations.guard.statements import (
     VERSION_TABLE,
@@ -107,7 +108,7 @@ def plan(connection: Connection, engine: Engine, steps: Sequence[RevisionStep]) 
     return found
 
 
-class Probe:
+class Probe(Guard):
     """Carries a revision out on the copies and writes down how it went."""
 
     def __init__(self, scratch: Connection, step: RevisionStep, sizes: dict[str, Size]) -> None:
@@ -116,16 +117,6 @@ class Probe:
         self._step = step
         self._sizes = sizes
         self._contract = getattr(step.revision.module, "contract", None) or step.is_downgrade
-        self._assurance: str | None = None
-
-    @contextmanager
-    def assured(self, reason: str) -> Iterator[None]:
-        """Whatever follows passes."""
-        self._assurance = reason
-        try:
-            yield
-        finally:
-            self._assurance = None
 
     def execute(self, construct: Any, run: Callable[[Any], Any]) -> Any:
         """Try a statement on the copies."""
@@ -153,7 +144,7 @@ class Probe:
         """The journal is not copied."""
 
     def _note(self, sql: str, algorithm: str | None, *, refusal: str = "", locks: str = "") -> None:
-        assured = self._assurance is not None
+        assured = self.assurance is not None
         self.found.append(
             Planned(
                 self._step.revision.revision,
@@ -164,7 +155,7 @@ class Probe:
                 self._seconds(sql, algorithm),
                 locks or ("writes" if assured and refusal else "nobody, but for a moment"),
                 "" if assured else refusal,
-                self._assurance,
+                self.assurance,
             )
         )
 

@@ -52,8 +52,7 @@ def _round(stack: Stack) -> dict[str, Any]:
 
 
 def _upgrade(stack: Stack) -> int:
-    run = ("run", "--rm", "--no-deps", "--no-TTY", "migrate", "flask db upgrade")
-    found = stack.compose(*run, check=False)
+    found = stack.migrate("flask db upgrade", check=False)
     if found.returncode:
         print(found.stdout + found.stderr, flush=True)  # noqa: T201
     return found.returncode

@@ -64,6 +64,13 @@ class Stack:
         self.compose("--profile", "faults", "rm", "--stop", "--force", "toxiproxy", check=False)
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5")
 
+    def migrate(
+        self, command: str, *options: str, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in a container of `migrate`, as the README tells."""
+        run = ("run", "--rm", "--no-deps", "--no-TTY", *options, "migrate", command)
+        return self.compose(*run, check=check, timeout=3000)
+
     def containers(self, service: str) -> list[dict[str, Any]]:
         """Return `docker inspect` of the service's containers, running ones only."""
         ids = self.compose("ps", "--quiet", service).stdout.split()
