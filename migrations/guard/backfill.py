@@ -109,14 +109,14 @@ class Filling:
 
     def run(self, pace: Pace, shown: Callable[[Progress, str], None]) -> Progress:
         """Fill row after row until none is left, or somebody pauses it."""
-        while True:
-            began = time.monotonic()
-            progress = self._batch(pace.size)
+        progress = self.progress()
+        while progress.state == RUNNING:
+            worked = self._batch(progress, pace.size)
             shown(progress, pace.exceeded)
-            if progress.state != RUNNING:
-                return progress
-            pace.after(time.monotonic() - began, time.sleep)
-            self._connection.rollback()
+            if progress.state == RUNNING:
+                pace.after(worked, time.sleep)
+                progress.state = self._state()
+        return self.progress()
 
     def try_out(self, size: int, shown: Callable[[Progress, str], None]) -> Progress:
         """Compute all rows and write nothing."""
@@ -143,25 +143,32 @@ class Filling:
             after = rows[-1][0]
         return changed
 
-    def _batch(self, size: int) -> Progress:
-        progress = self.progress()
-        if progress.state != RUNNING:
-            return progress
+    def _batch(self, progress: Progress, size: int) -> float:
+        """Do one; return the seconds for which the database worked."""
+        began = time.monotonic()
         rows = self._rows(progress.position, size)
+        reading = time.monotonic() - began
         wanted, refused = self._compute(rows)
-        changed = self._write(wanted, {row[0]: row for row in rows})
+        # The journal is written in the rows' own transaction: both are there after a kill, or none.
+        began = time.monotonic()
+        progress.changed += self._write(wanted, {row[0]: row for row in rows})
         self._refuse(refused)
+        progress.read += len(rows)
+        progress.refused += len(refused)
         if rows:
+            progress.position = rows[-1][0]
+            progress.last = max(progress.last, progress.position)
             self._set(
-                position=rows[-1][0],
-                rows_read=backfills.c.rows_read + len(rows),
-                rows_changed=backfills.c.rows_changed + changed,
+                position=progress.position,
+                rows_read=progress.read,
+                rows_changed=progress.changed,
                 updated_at=_now,
             )
         else:
+            progress.state = FINISHED
             self._set(state=FINISHED, updated_at=_now, finished_at=_now)
         self._connection.commit()
-        return self.progress()
+        return reading + time.monotonic() - began
 
     def _rows(self, after: int, size: int, condition: Any = None) -> Sequence[AnyRow]:
         query = select(self._key, *self._columns).where(self._key > after)
@@ -217,6 +224,12 @@ class Filling:
     def _set(self, **values: Any) -> None:
         found = backfills.c.name == self._backfill.name
         self._connection.execute(update(backfills).where(found).values(values))
+
+    def _state(self) -> str:
+        found = select(backfills.c.state).where(backfills.c.name == self._backfill.name)
+        state: str = self._connection.scalar(found) or PAUSED  # forgotten by a downgrade
+        self._connection.rollback()
+        return state
 
     def _stored(self) -> AnyRow | None:
         query = select(backfills).where(backfills.c.name == self._backfill.name)

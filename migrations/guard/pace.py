@@ -16,7 +16,7 @@ from migrations.guard.errors import GuardError
 WAITING = "db_client_connection_pending_requests"
 REQUESTS = "flask_http_request_duration_seconds"
 LONGEST_PAUSE = 30.0  # seconds; somebody may look
-EVERY = 1.0  # seconds between two looks at the metrics
+EVERY = 1.0  # seconds between two looks at server and application
 PATIENCE = 5.0  # seconds for their answer
 FEWEST, MOST = 50, 5000  # rows of a batch
 
@@ -29,20 +29,21 @@ class Limits:
         threads_running: of the server, this session among them.
         waiting: threads that wait for a connection of the pool.
         p99: of the requests since the last look, seconds.
-        batch: seconds that a batch should take.
+        batch: seconds for which the database should work for one.
     """
 
     threads_running: int = 8
     waiting: int = 0
     p99: float = 0.25
-    batch: float = 0.03
+    batch: float = 0.1
 
 
 class Pace:
     """Decides on the size of batches and the pauses between them.
 
-    A pause is a multiple of the time that the batch took: twice at first, and twice as long as the
-    last one for as long as a limit is exceeded. No replica is asked, as there may be none.
+    A pause is a multiple of the time that the database worked for a batch: twice at first, and
+    twice as long as the last one for as long as a limit is exceeded. No replica is asked, as there
+    may be none.
     """
 
     def __init__(self, connection: Connection, limits: Limits, urls: Sequence[str]) -> None:
@@ -57,7 +58,7 @@ class Pace:
         self._seen = ""
 
     def after(self, seconds: float, sleep: Callable[[float], None]) -> None:
-        """Pause after a batch that took *seconds*, and choose the next one's size.
+        """Pause after a batch for which the database worked *seconds*; choose the next one's size.
 
         Raises:
             GuardError: the application's metrics cannot be read.
@@ -69,16 +70,20 @@ class Pace:
         self.size = round(min(max(self.size * min(max(aim, 0.5), 1.5), FEWEST), MOST))
 
     def _problem(self) -> str:
-        running = self._connection.execute(text("SHOW GLOBAL STATUS LIKE 'Threads_running'"))
-        threads = int(running.one()[1])
-        if threads > self._limits.threads_running:
-            return f"{threads} threads run on the server"
-        if self._urls and time.monotonic() - self._looked >= EVERY:
+        if time.monotonic() - self._looked >= EVERY:
             self._looked = time.monotonic()
-            self._seen = self._look()
+            self._seen = self._server() or (self._application() if self._urls else "")
         return self._seen
 
-    def _look(self) -> str:
+    def _server(self) -> str:
+        running = self._connection.execute(text("SHOW GLOBAL STATUS LIKE 'Threads_running'"))
+        threads = int(running.one()[1])
+        self._connection.rollback()
+        if threads > self._limits.threads_running:
+            return f"{threads} threads run on the server"
+        return ""
+
+    def _application(self) -> str:
         waiting, served = _read(self._urls)
         p99 = served.since(self._served)
         self._served = served

@@ -10,7 +10,7 @@ from typing import Any
 
 from loadtest.records import Request, requests
 from tests.drills import record
-from tests.rehearsal.load import sent
+from tests.rehearsal.load import backfill, sent
 from tests.rehearsal.report import Phase
 from tests.stack.stack import GRAFANA_IMAGE, Stack, docker, has_image
 from tests.waiting import eventually
@@ -18,7 +18,6 @@ from tests.waiting import eventually
 PATIENTS = 1_000_000
 QUIET = 60.0  # seconds of load without it, before and after
 MOST = 1.5  # times the p99 of the load without it
-COMMAND = "flask schema backfill phone_e164 --metrics http://app:9200/metrics"
 JOB = "SELECT state, position, rows_read, rows_changed FROM schema_backfill"
 KILLED_AT = 300_000  # the key
 WRONG = (
@@ -43,8 +42,9 @@ def main() -> None:
             marks.append(time.time())
             time.sleep(QUIET)  # for the load alone, whose p99 is the measure
             marks.append(time.time())
-            first = _killed(stack)
-            _run(stack, COMMAND)
+            command = backfill(Path(directory), *marks)
+            first = _killed(stack, command)
+            _run(stack, command)
             marks.append(time.time())
             job = stack.sql(JOB)[0]
             time.sleep(QUIET)
@@ -90,8 +90,8 @@ def _conclude(found: list[Request], marks: list[float], job: dict[str, Any], ver
     record("backfill", all(checks.values()), f"MySQL {version}", findings)
 
 
-def _killed(stack: Stack) -> list[str]:
-    thread = Thread(target=lambda: stack.migrate(COMMAND, "--name", CONTAINER, check=False))
+def _killed(stack: Stack, command: str) -> list[str]:
+    thread = Thread(target=lambda: stack.migrate(command, "--name", CONTAINER, check=False))
     thread.start()
     eventually(lambda: int(stack.sql(JOB)[0][1]) > KILLED_AT, within=1200, every=1.0)
     docker("kill", CONTAINER)

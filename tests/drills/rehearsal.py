@@ -19,7 +19,7 @@ from pathlib import Path
 from loadtest.records import Request, requests
 from tests.drills import record
 from tests.rehearsal.checks import Checks, registered
-from tests.rehearsal.load import sent
+from tests.rehearsal.load import backfill, sent
 from tests.rehearsal.probe import DESK, Probe
 from tests.rehearsal.report import Phase, write
 from tests.releases import PREVIOUS, PREVIOUS_SCHEMA, unpack
@@ -35,7 +35,6 @@ NOTICED = 5.0  # seconds until nginx has asked again who answers
 SHORTEST_LIMIT = 0.3  # seconds
 PROBED = range(3001, 3201)
 UNPARSEABLE = range(3201, 3211)
-METRICS = "http://app:9200/metrics"
 STATEMENTS = (
     "SELECT CONCAT(c.direction, ' ', c.revision), s.statement, COALESCE(s.algorithm, ''), s.tries, "
     "ROUND(TIMESTAMPDIFF(MICROSECOND, s.started_at, s.finished_at) / 1e6, 2) "
@@ -47,8 +46,9 @@ STATEMENTS = (
 class Rehearsal:
     """The steps, and when each began."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, directory: Path) -> None:
         self._stack = stack
+        self._directory = directory
         self.began: list[tuple[str, float]] = []
 
     def prepare(self, patients: int) -> None:
@@ -66,7 +66,8 @@ class Rehearsal:
         self._control(CONTROL)
         self._step("expand: db upgrade 0004", "flask db upgrade 0004")
         self._switch("switch to this release", "app-previous", "app")
-        self._step("backfill", f"flask schema backfill phone_e164 --metrics {METRICS}")
+        quiet, control = self.began[0][1], self.began[1][1]
+        self._step("backfill", backfill(self._directory, quiet, control))
         self._step("contract: db upgrade", "flask db upgrade")
         self._step("back: db downgrade 0004", "flask db downgrade 0004")
         self._switch("back to the release before", "app", "app-previous")
@@ -140,7 +141,7 @@ def main() -> None:
     directory.mkdir(parents=True)
     try:
         _build(stack)
-        rehearsal = Rehearsal(stack)
+        rehearsal = Rehearsal(stack, directory)
         rehearsal.prepare(patients)
         checks = Checks(stack)
         before = stack.sql("SELECT MAX(id) FROM schema_change")[0][0]

@@ -58,8 +58,7 @@ def test_backfills_are_told(migrated: Make) -> None:
     schema = migrated("0004", patients=60)
     with schema.migrating() as connection:
         filling = backfill.Filling(connection, BACKFILLS["phone_e164"])
-        filling.begin(again=True)
-        filling._batch(30)
+        filling._batch(filling.begin(again=True), 30)
     labels = {"name": "phone_e164"}
     registry = looked(schema)
     assert registry.get_sample_value("clinic_backfill_progress_ratio", labels) == 0.5

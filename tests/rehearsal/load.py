@@ -10,11 +10,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from app.metrics import LATENCY_BUCKETS
 from loadtest.records import requests
+from tests.rehearsal.report import Phase
 from tests.stack.stack import ROOT, Stack
 from tests.waiting import eventually
 
 TRAFFIC = "tests/rehearsal/traffic.toml"
+METRICS = "http://app:9200/metrics"
+ALLOWED = 1.25  # times the p99 of the load alone: what a backfill is told to stay below
+
+
+def backfill(directory: Path, began: float, ended: float) -> str:
+    """The backfill's command: it goes slower where requests do worse than in that time of load."""
+    usual = Phase.of("usual", began, ended, list(requests(directory / "requests.csv"))).p99 or 0.0
+    limit = next((bound for bound in LATENCY_BUCKETS if bound >= ALLOWED * usual), usual)
+    return f"flask schema backfill phone_e164 --metrics {METRICS} --p99 {limit}"
 
 
 @contextmanager
