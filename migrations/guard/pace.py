@@ -13,12 +13,14 @@ from sqlalchemy import Connection, text
 
 from migrations.guard.errors import GuardError
 
-WAITING = "db_client_connection_pending_requests"
+WAITS = "db_client_connection_wait_time_seconds"
 REQUESTS = "flask_http_request_duration_seconds"
-LONGEST_PAUSE = 30.0  # seconds; somebody may look
+LONGEST_PAUSE = 10.0  # seconds; somebody may look
 EVERY = 1.0  # seconds between two looks at server and application
 PATIENCE = 5.0  # seconds for their answer
 FEWEST, MOST = 50, 5000  # rows of a batch
+
+Counted = dict[float, float]  # so many took at most so many seconds
 
 
 @dataclass(frozen=True)
@@ -27,13 +29,14 @@ class Limits:
 
     Attributes:
         threads_running: of the server, this session among them.
-        waiting: threads that wait for a connection of the pool.
+        wait: for a connection of the pool, of the slowest 5 of 100 checkouts since the last look,
+            seconds. A busy pool always has somebody who waits for a moment.
         p99: of the requests since the last look, seconds.
         batch: seconds for which the database should work for one.
     """
 
     threads_running: int = 8
-    waiting: int = 0
+    wait: float = 0.1
     p99: float = 0.25
     batch: float = 0.1
 
@@ -54,7 +57,7 @@ class Pace:
         self._urls = urls
         self._factor = 2.0
         self._looked = float("-inf")
-        self._served = _Served({}, 0.0)
+        self._counted: dict[str, Counted] = {}
         self._seen = ""
 
     def after(self, seconds: float, sleep: Callable[[float], None]) -> None:
@@ -84,44 +87,36 @@ class Pace:
         return ""
 
     def _application(self) -> str:
-        waiting, served = _read(self._urls)
-        p99 = served.since(self._served)
-        self._served = served
-        if waiting > self._limits.waiting:
-            return f"{waiting:g} threads wait for a connection"
-        if p99 is not None and p99 > self._limits.p99:
+        before, self._counted = self._counted, _read(self._urls)
+        wait = _quantile(0.95, before.get(WAITS, {}), self._counted[WAITS])
+        if wait > self._limits.wait:
+            return f"5 of 100 checkouts wait up to {wait:g} s for a connection"
+        p99 = _quantile(0.99, before.get(REQUESTS, {}), self._counted[REQUESTS])
+        if p99 > self._limits.p99:
             return f"the p99 of requests is {p99:g} s"
         return ""
 
 
-@dataclass(frozen=True)
-class _Served:
-    """Requests so far by upper bound of their seconds, cumulative; and all of them."""
-
-    buckets: dict[float, float]
-    total: float
-
-    def since(self, before: _Served) -> float | None:
-        """An upper bound of the p99 of the requests after *before*; None where there were none."""
-        new = self.total - before.total
-        if not before.total or new <= 0:
-            return None
-        bounds = sorted(self.buckets)
-        within = (self.buckets[bound] - before.buckets.get(bound, 0.0) for bound in bounds)
-        return next((b for b, count in zip(bounds, within, strict=True) if count >= 0.99 * new))
+def _quantile(share: float, before: Counted, now: Counted) -> float:
+    """An upper bound of the *share* quantile of what was counted after *before*; 0 without any."""
+    every = float("inf")
+    new = now.get(every, 0.0) - before.get(every, 0.0)
+    if not before or new <= 0:
+        return 0.0
+    bounds = sorted(now)
+    return next(b for b in bounds if now[b] - before.get(b, 0.0) >= share * new)
 
 
-def _read(urls: Iterable[str]) -> tuple[float, _Served]:
-    waiting, buckets = 0.0, dict[float, float]()
+def _read(urls: Iterable[str]) -> dict[str, Counted]:
+    found: dict[str, Counted] = {WAITS: {}, REQUESTS: {}}
     for url in urls:
         for family in text_string_to_metric_families(_get(url)):
-            for sample in family.samples:
-                if sample.name == WAITING:
-                    waiting += sample.value
-                elif sample.name == f"{REQUESTS}_bucket":
-                    bound = float(sample.labels["le"])
-                    buckets[bound] = buckets.get(bound, 0.0) + sample.value
-    return waiting, _Served(buckets, buckets.get(float("inf"), 0.0))
+            if family.name in found:
+                for sample in family.samples:
+                    if sample.name.endswith("_bucket"):
+                        buckets, bound = found[family.name], float(sample.labels["le"])
+                        buckets[bound] = buckets.get(bound, 0.0) + sample.value
+    return found
 
 
 def _get(url: str) -> str:

@@ -81,8 +81,8 @@ class Rehearsal:
         print(said[-200:], flush=True)  # noqa: T201
 
     def _control(self, name: str) -> None:
-        # What a migration's and a release's containers cost this machine by starting, so that it
-        # is not taken for the migration's own doing.
+        # The same load, and the same containers that start and stop, without a migration: what that
+        # costs this machine must not be taken for the migration's own doing.
         self._note(name)
         self.migrate("flask db current")
         self._start("app-previous", "--scale", "app-previous=2", "--no-recreate")
@@ -163,10 +163,10 @@ def _conclude(
     phases: list[Phase], found: list[Request], probe: Probe, held: dict[str, bool],
     statements: list[list[str]], version: str, patients: int, directory: Path,
 ) -> None:  # fmt: skip
-    baseline = max(one.longest or 0.0 for one in phases if one.name in (QUIETLY, QUIETLY_AGAIN))
+    without = (QUIETLY, QUIETLY_AGAIN, CONTROL)
+    baseline = max(one.longest or 0.0 for one in phases if one.name in without)
     limit = max(SHORTEST_LIMIT, 2 * baseline)
-    changing = [one for one in phases if one.name not in (QUIETLY, QUIETLY_AGAIN, CONTROL)]
-    longest = max(one.longest or 0.0 for one in changing)
+    longest = max(one.longest or 0.0 for one in phases if one.name not in without)
     failed = sum(one.failed for one in phases)
     passed = not failed and not probe.problems and longest < limit and all(held.values())
     result = {
