@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, Row, column, delete, func, insert, select, text, update
@@ -19,7 +19,6 @@ from migrations.guard.statements import quoted
 
 AnyRow = Row[*tuple[Any, ...]]
 
-AT_ONCE = 50  # rows of one UPDATE: the server searches its CASE from the start for each of them
 RUNNING, PAUSED, FINISHED = "running", "paused", "finished"
 _now = text("CURRENT_TIMESTAMP(6)")
 
@@ -201,22 +200,20 @@ class Filling:
             for name, value in wanted[key].items():
                 by_values.setdefault(name, {})[key] = value
         for name, values in by_values.items():
-            pairs = list(values.items())
-            for first in range(0, len(pairs), AT_ONCE):
-                some = dict(pairs[first : first + AT_ONCE])
-                self._connection.exec_driver_sql(*self._change(name, some))
+            self._connection.exec_driver_sql(self._change(name), (_json(values),))
         return len(same)
 
-    def _change(self, name: str, values: dict[int, Any]) -> tuple[str, tuple[Any, ...]]:
-        # As text: SQLAlchemy would compile and keep a statement of thousands of parameters for
-        # each number of rows.
-        key, many = quoted(self._backfill.key), len(values)
-        sql = (
-            f"UPDATE {quoted(self._backfill.table)} SET {quoted(name)} = "  # noqa: S608
-            f"CASE {key} {'WHEN %s THEN %s ' * many}END "
-            f"WHERE {key} IN ({', '.join(['%s'] * many)})"
+    def _change(self, name: str) -> str:
+        # One statement, as rows are locked until it is done. The values come as a table: a CASE is
+        # searched from its start for every row.
+        table, key = quoted(self._backfill.table), quoted(self._backfill.key)
+        return (
+            f"UPDATE JSON_TABLE(%s, '$[*]' COLUMNS ("  # noqa: S608
+            "row_key BIGINT PATH '$[0]' ERROR ON ERROR, "
+            "value VARCHAR(1000) PATH '$[1]' ERROR ON ERROR)) AS filled "
+            f"STRAIGHT_JOIN {table} ON {table}.{key} = filled.row_key "
+            f"SET {table}.{quoted(name)} = filled.value"
         )
-        return sql, (*chain.from_iterable(values.items()), *values)
 
     def _refuse(self, refused: dict[int, str]) -> None:
         for key, reason in refused.items():
@@ -238,6 +235,10 @@ class Filling:
     def _stored(self) -> AnyRow | None:
         query = select(backfills).where(backfills.c.name == self._backfill.name)
         return self._connection.execute(query).one_or_none()
+
+
+def _json(values: dict[int, Any]) -> str:
+    return json.dumps(list(values.items()), default=str)
 
 
 def forget(connection: Connection, name: str) -> None:
