@@ -79,6 +79,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     migrate.init_app(app, db)
     with app.app_context():
         _bound_waits(db.engine, settings)
+        event.listen(db.engine, "do_connect", _present_password(settings))
         os.register_at_fork(after_in_child=_leave_to_parent(db.engine))
 
 
@@ -205,6 +206,14 @@ def _bound_waits(engine: Engine, settings: Settings) -> None:
 
     event.listen(engine, "checkout", borrowed)
     event.listen(engine, "checkin", idle)
+
+
+def _present_password(settings: Settings) -> Callable[..., None]:
+    # Not the one of the start: a password that is changed must not need a restart.
+    def connecting(_: Any, __: Any, ___: Any, parameters: dict[str, Any]) -> None:
+        parameters["password"] = settings.db_password
+
+    return connecting
 
 
 def _limit(connection: Any, seconds: float | None) -> None:

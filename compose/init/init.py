@@ -6,11 +6,14 @@ by an atomic rename, so an interrupted run is completed by the next one.
 
     init.py               make and hand out (done at every start of the stack)
     init.py show NAME     print one master, for example grafana_admin_password
+    init.py draft NAME    make a new one beside it and print it; again, print the same
+    init.py promote NAME  put the new one in its place, and hand out
 """
 
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import sys
 from collections.abc import Callable
@@ -30,6 +33,7 @@ PASSWORDS = (
     "grafana_admin_password",
 )
 SERVER_NAMES = ("mysql", "toxiproxy", "localhost", "host.docker.internal", "127.0.0.1")
+NEXT = "_next"  # of a master's name: what is about to replace it
 MOUNT = "/run/secrets/clinic"  # where every consumer sees its own volume
 
 
@@ -50,8 +54,15 @@ def main(arguments: list[str]) -> int:
             hand_out()
         case ["show", name] if name in PASSWORDS:
             sys.stdout.write(master(name) + "\n")
+        case ["draft", name] if name in PASSWORDS:
+            sys.stdout.write(keep(f"{name}{NEXT}", password) + "\n")
+        case ["promote", name] if name in PASSWORDS:
+            if (STATE / f"{name}{NEXT}").exists():
+                (STATE / f"{name}{NEXT}").replace(STATE / name)
+            hand_out()
         case _:
-            sys.stderr.write(f"usage: init [show NAME], with NAME one of {', '.join(PASSWORDS)}\n")
+            names = ", ".join(PASSWORDS)
+            sys.stderr.write(f"usage: init [show|draft|promote NAME], with NAME one of {names}\n")
             return 2
     return 0
 
@@ -113,8 +124,16 @@ def client_file(user: str, password: str) -> str:
 
 
 def master(name: str) -> str:
-    """Return the password `name`, made on first use: 256 random bits in URL-safe characters."""
-    return keep(name, lambda: secrets.token_urlsafe(32))
+    """Return the password `name`, made on first use."""
+    return keep(name, password)
+
+
+def password() -> str:
+    """Return 256 random bits in URL-safe characters, of every kind that validate_password wants."""
+    while True:
+        text = secrets.token_urlsafe(32)
+        if all(re.search(kind, text) for kind in ("[a-z]", "[A-Z]", "[0-9]", "[-_]")):
+            return text
 
 
 def keep(name: str, make: Callable[[], str], good: Callable[[str], bool] = bool) -> str:

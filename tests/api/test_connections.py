@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from sqlalchemy import event
 from sqlalchemy.pool import QueuePool
 
 from app.database import db
+from app.settings import Settings
+from tests.api.variants import variant
 from tests.clinic.offers import Offer
 
 PATH = "/api/v1/appointments"
@@ -87,3 +90,13 @@ def test_pages_are_read_before_they_are_dumped(
     client.get("/api/v1/slots")
     assert len(watch.answering) > 1
     assert set(watch.answering) == {0}
+
+
+def test_a_new_password_needs_no_restart(settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("an old one")
+    with variant(settings, db_password_file=file) as app:
+        client = app.test_client()
+        assert client.get(READS[0]).status_code == 503
+        file.write_text(settings.db_password)
+        assert client.get(READS[0]).status_code == 200
