@@ -1,11 +1,11 @@
 #!/bin/sh
 # Start the server, after removing what a first start left that was cut short. The image takes any
 # data directory for a finished one: the server would run without its accounts, or not at all.
-# Nothing can be lost, as nobody but the image's own script reaches the server until accounts.sh ends.
+# Nothing can be lost, as nobody but the image's own script reaches the server until initdb.d/clinic.sh ends.
 set -eu
 
 data=/var/lib/mysql
-unfinished="$data/.unfinished"    # accounts.sh removes it; the server ignores names with a dot
+unfinished="$data/.unfinished"    # initdb.d/clinic.sh removes it; the server ignores names with a dot
 
 if [ -e "$unfinished" ]; then
   echo "The first start was cut short: beginning again."

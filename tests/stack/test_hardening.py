@@ -33,7 +33,8 @@ def model(settings: dict[str, str] | None = None) -> dict[str, Any]:
     return found
 
 
-MODEL = model()
+ALL_FILES = {"COMPOSE_FILE": "docker-compose.yml:compose/vm.yml"}
+MODEL = model(ALL_FILES)
 SERVICES = sorted(MODEL["services"].items())
 
 
