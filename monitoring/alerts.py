@@ -219,6 +219,33 @@ ALERTS: Final = (
         "There is no recent backup.",
         "The last one is {{ $value | humanizeDuration }} old.",
     ),
+    Alert(
+        "BinlogsNotArchived", WARNING, 0,
+        f"the binary logs were last archived more than {limit.BINLOGS_AGE // 60} minutes ago",
+        "time() - max by (job) (clinic_binlogs_archived_timestamp_seconds)"
+        f" > {limit.BINLOGS_AGE}",
+        "The binary logs are not archived.",
+        "What was written in the last {{ $value | humanizeDuration }} is on this machine only.",
+    ),
+    Alert(
+        "RestoreDrillFailed", WARNING, 0,
+        "the last restore drill failed, or the last one that passed is older than "
+        f"{limit.DRILL_AGE // 86400} days",
+        "max by (job) (clinic_restore_drill_success) == 0 or"
+        f" time() - max by (job) (clinic_restore_drill_completed_timestamp_seconds)"
+        f" > {limit.DRILL_AGE}",
+        "Nobody knows whether the backups can be restored.",
+        "{{ if eq $value 0.0 }}The last drill failed.{{ else }}The last one that passed is "
+        "{{ $value | humanizeDuration }} old.{{ end }}",
+    ),
+    Alert(
+        "DataDiskFull", CRITICAL, 0,
+        f"less than {limit.DISK_LEFT:.0%} of MySQL's disk is free",
+        "min by (job) (clinic_data_disk_free_bytes / clinic_data_disk_size_bytes)"
+        f" < {limit.DISK_LEFT}",
+        "MySQL's disk is nearly full.",
+        "{{ $value | humanizePercentage }} of it is free.",
+    ),
 )
 # fmt: on
 

@@ -33,3 +33,6 @@ BURN: Final = {("5m", "1h"): 14.4, ("30m", "6h"): 6.0}
 MIGRATION_LONG: Final = 300
 CERTIFICATE_LEFT: Final = 14 * 86400
 BACKUP_AGE: Final = 26 * 3600  # made each day
+BINLOGS_AGE: Final = 1800  # archived every five minutes
+DRILL_AGE: Final = 8 * 86400  # each week
+DISK_LEFT: Final = 0.15
