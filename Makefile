@@ -6,7 +6,7 @@ SHELL := bash
 
 python := .venv/bin/python
 DRILLS := million steady walk churn outage alerts queries overhead throughput queueing sizing fingerprints \
-	crashes parallel rehearsal backfill
+	crashes parallel rehearsal backfill vm
 
 .PHONY: help
 help: ## List the commands
@@ -21,6 +21,9 @@ test: .venv/.tools .venv/.sqlalchemy20 ## Lint, types, architecture, unit and in
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
+	.venv/bin/mypy vm-setup/host/audit
+	.venv/bin/mypy vm-setup/host/backup
+	.venv/bin/shellcheck $$(git grep -lE '^#!.*sh$$|^# shellcheck shell=' -- vm-setup compose)
 	.venv/bin/lint-imports --verbose | tail -n 12
 	$(python) -m app.reference --check
 	$(python) -m tests.drills.quoted --check
@@ -34,10 +37,13 @@ test: .venv/.tools .venv/.sqlalchemy20 ## Lint, types, architecture, unit and in
 test-stack: .venv/.tools ## The containers for real, and migrations on MySQL (up to 12 minutes)
 	$(python) -m pytest tests/stack
 	$(python) -m pytest tests/releases
-	TEST_DATABASE=mysql:9.7 $(python) -m pytest tests/migrations
+	TEST_DATABASE=mysql:9.7 $(python) -m pytest tests/migrations tests/vm_setup
 
 .PHONY: rehearse
 rehearse: drill-rehearsal ## A schema change under live traffic, up and back down: about 15 minutes
+
+.PHONY: test-vm
+test-vm: drill-vm ## vm-setup/ on a real virtual machine, attacked and recovered: up to 25 minutes
 
 .PHONY: drills
 drills: $(DRILLS:%=drill-%) ## Everything that takes longer; results go to docs/results/
