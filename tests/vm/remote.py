@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import subprocess
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ class MachineError(RuntimeError):
     """The machine did not do what it was told, or is gone; the message ends with its console."""
 
 
-class Remote:
+class Remote(ABC):
     """The way in. `directory` holds the private key `key`, and what SSH writes."""
 
     address = "127.0.0.1"
@@ -97,9 +98,9 @@ class Remote:
             tunnel.terminate()
             tunnel.wait(10)
 
+    @abstractmethod
     def console(self, lines: int = 40) -> str:
         """Return the last lines of what the machine wrote to its console."""
-        raise NotImplementedError
 
     def error(self, message: str, *said: str | bytes | None) -> MachineError:
         """Return an error that shows what there is to see."""
