@@ -9,12 +9,13 @@ layout         columns                  read                        written
 before 0004    phone                    phone                       phone
 expanded       phone, phone_e164        phone, which all releases   both
                                         keep
-contracted     phone_e164,              phone_e164, else the        phone_e164; the archive is
-(0005)         phone_archive            archive                     emptied, as it is out of date
+contracted     phone_e164,              phone_e164, else the        both, so that the way back is
+(0005)         phone_archive            archive                     a rename and no read misses it
 =============  =======================  ==========================  ============================
 
 A transaction that reads a table holds its metadata lock until it ends, so that the layout it has
-looked up cannot change under it. The release after this one knows ``phone_e164`` only.
+looked up cannot change under it. The release after this one reads ``phone_e164`` only, and writes
+the archive, if only NULL, until it drops it.
 """
 
 from __future__ import annotations
@@ -106,5 +107,5 @@ def values(layout: Layout, number: str | None) -> dict[str, Any]:
 
 def columns(layout: Layout, number: str | None, standard: str | None) -> dict[str, Any]:
     """The columns that hold a number that is *standard* in E.164."""
-    known = {"phone": number, "phone_e164": standard, "phone_archive": None}
+    known = {"phone": number, "phone_e164": standard, "phone_archive": standard or number}
     return {name: known[name] for name in layout.value}

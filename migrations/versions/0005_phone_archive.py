@@ -1,7 +1,9 @@
 """Telephone numbers, contract: ``phone_e164`` is read, the old column is an archive.
 
 The archive holds what people had typed, and the numbers that could not be parsed, for one release.
-A number that is changed from now on leaves it.
+A number that is changed from now on is written to both columns, in E.164: on the way back the
+archive is right the moment it is called ``phone`` again. Rows that a later release wrote are filled
+in after that.
 
 Revises: 0004
 Created: 2026-11-26 17:45:00

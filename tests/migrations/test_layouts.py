@@ -16,7 +16,7 @@ from tests.migrations.migrated import Migrated
 STORED: dict[str, dict[str, str | None]] = {
     "0003": {"phone": "030 1234567"},
     "0004": {"phone": "030 1234567", "phone_e164": "+49301234567"},
-    "0005": {"phone_e164": "+49301234567", "phone_archive": None},
+    "0005": {"phone_e164": "+49301234567", "phone_archive": "+49301234567"},
 }
 _numbers = count(1)
 
@@ -60,6 +60,14 @@ def test_what_cannot_be_parsed_is_still_read(migrated: Make, revision: str) -> N
     assert schema.app.test_client().get(path).get_json()["phone"] == "ask at the desk"
 
 
+def test_a_number_is_there_the_moment_the_archive_is_phone_again(migrated: Make) -> None:
+    schema = migrated("0005", patients=20)
+    client = schema.app.test_client()
+    path = f"/api/v1/patients/{register(client, '030 1234567')}"
+    schema.sql("ALTER TABLE patient CHANGE phone_archive phone VARCHAR(32) NULL")
+    assert client.get(path).get_json()["phone"] == "+49301234567"
+
+
 def test_the_layout_stays_until_the_transaction_ends(migrated: Make) -> None:
     schema = migrated("0004", patients=20)
     for to_write in (False, True):
@@ -81,12 +89,18 @@ def test_no_request_fails_while_the_layout_changes(migrated: Make) -> None:
     schema = migrated("0003", patients=20)
     stop = Event()
     answers: list[int] = []
+    numbers: set[str | None] = set()
+    first = schema.app.test_client()
+    for patient in (1, 2, 3):
+        first.patch(f"/api/v1/patients/{patient}", json={"phone": "030 1234567"})
 
     def ask(patient: int) -> None:
         client, path = schema.app.test_client(), f"/api/v1/patients/{patient}"
         while not stop.is_set():
             answers.append(client.patch(path, json={"phone": "030 1234567"}).status_code)
-            answers.append(client.get(path).status_code)
+            read = client.get(path)
+            answers.append(read.status_code)
+            numbers.add(read.get_json()["phone"])
 
     threads = [Thread(target=ask, args=(patient,)) for patient in (1, 2, 3)]
     for thread in threads:
@@ -102,3 +116,4 @@ def test_no_request_fails_while_the_layout_changes(migrated: Make) -> None:
             thread.join()
     assert set(answers) == {200}
     assert len(answers) > 50
+    assert numbers == {"+49301234567"}

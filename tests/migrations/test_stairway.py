@@ -90,7 +90,7 @@ def test_numbers_survive_the_way_up_and_down(migrated: Make) -> None:
     ]
     schema.sql(
         "UPDATE patient SET phone_e164 = '+4930999', phone_archive = NULL WHERE id = 1"
-    )  # as the application does
+    )  # as a release that knows no archive
     schema.sql(
         "INSERT INTO patient (id, name, email, born, phone_e164) "
         "VALUES (301, 'New', 'new@example.org', '1990-01-01', '+4930888')"
