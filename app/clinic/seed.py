@@ -35,6 +35,7 @@ SLOTS_PER_DAY = 16
 SLOT_LENGTH = timedelta(minutes=30)
 DAY_BEGINS = time(9, tzinfo=UTC)
 BATCH = 2000
+TRANSACTION = 100_000  # rows; the server keeps all of them in a temporary file until the commit
 
 Rows = Iterator[dict[str, Any]]
 
@@ -53,7 +54,7 @@ def fill(
     start: date,
     progress: Callable[[int], None],
 ) -> None:
-    """Fill empty tables, each in its own transaction, in batches.
+    """Fill empty tables, in batches.
 
     Args:
         connection: a connection without a transaction.
@@ -74,16 +75,20 @@ def fill(
         (Appointment.__table__, _appointments(chance, booked, patients, start)),
     ]
     for table, rows in tables:
-        with connection.begin():
-            _insert(connection, table, rows, progress)
+        while _insert(connection, table, islice(rows, TRANSACTION), progress):
+            pass
 
 
 def _insert(
     connection: Connection, table: TableClause, rows: Rows, progress: Callable[[int], None]
-) -> None:
-    while batch := list(islice(rows, BATCH)):
-        connection.execute(insert(table), batch)
-        progress(len(batch))
+) -> int:
+    inserted = 0
+    with connection.begin():
+        while batch := list(islice(rows, BATCH)):
+            connection.execute(insert(table), batch)
+            progress(len(batch))
+            inserted += len(batch)
+    return inserted
 
 
 def _clinicians(chance: random.Random, number: int) -> Rows:

@@ -30,7 +30,8 @@ def filled(engine: Engine, number: int, start: date = DAY) -> dict[str, int]:
     with engine.connect() as connection:
         seed.fill(connection, PATIENTS, number, start, lambda _: None)
         sums = {
-            name: connection.execute(text(f"CHECKSUM TABLE {name}")).one()[1]
+            # Not CHECKSUM TABLE: MariaDB's differed once for the same rows and a virtual column.
+            name: hash(tuple(connection.execute(text(f"SELECT * FROM {name} ORDER BY id"))))
             for name in seed.sizes(1)
         }
         connection.rollback()
