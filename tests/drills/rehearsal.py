@@ -28,7 +28,7 @@ from tests.stack.stack import GRAFANA_IMAGE, ROOT, Stack, has_image
 PATH = f"{PREVIOUS_SCHEMA} to head and back"
 PATIENTS = 500_000
 QUIETLY, QUIETLY_AGAIN = "no migration", "no migration any more"
-CONTROL = "no migration, but containers that start and stop"
+CONTROL, CONTROL_AGAIN = "no migration, but a release that starts", "no migration, a release again"
 QUIET = 60.0  # seconds of load without a migration, before and after
 BETWEEN = 15.0  # seconds of load after each step
 NOTICED = 5.0  # seconds until nginx has asked again who answers
@@ -72,6 +72,7 @@ class Rehearsal:
         self._step("back: db downgrade 0004", "flask db downgrade 0004")
         self._switch("back to the release before", "app", "app-previous")
         self._step("back: db downgrade 0003", f"flask db downgrade {PREVIOUS_SCHEMA}")
+        self._control(CONTROL_AGAIN)
         self._quiet(QUIETLY_AGAIN)
         self._note("end")
 
@@ -81,25 +82,28 @@ class Rehearsal:
         print(said[-200:], flush=True)  # noqa: T201
 
     def _control(self, name: str) -> None:
-        # The same load, and the same containers that start and stop, without a migration: what that
+        # The same load on the same schema, and the same containers that start and stop: what that
         # costs this machine must not be taken for the migration's own doing.
         self._note(name)
         self.migrate("flask db current")
-        self._start("app-previous", "--scale", "app-previous=2", "--no-recreate")
-        self._pause(BETWEEN)
-        self._stack.compose("scale", "app-previous=1")
+        self._start("app")
+        self._pause(NOTICED)
+        self._end("app")
         self._pause(BETWEEN)
 
     def _switch(self, name: str, old: str, new: str) -> None:
         self._note(name)
         self._start(new)
         self._pause(NOTICED)
-        self._stack.compose("stop", old)
+        self._end(old)
         self._pause(BETWEEN)
 
-    def _start(self, service: str, *options: str) -> None:
-        command = ("up", "--detach", "--wait", "--no-deps", "--no-build", *options, service)
+    def _start(self, service: str) -> None:
+        command = ("up", "--detach", "--wait", "--no-deps", "--no-build", service)
         self._stack.compose(*command, timeout=300)
+
+    def _end(self, service: str) -> None:
+        self._stack.compose("rm", "--stop", "--force", service)
 
     def _step(self, name: str, command: str) -> None:
         self._note(name)
@@ -163,7 +167,7 @@ def _conclude(
     phases: list[Phase], found: list[Request], probe: Probe, held: dict[str, bool],
     statements: list[list[str]], version: str, patients: int, directory: Path,
 ) -> None:  # fmt: skip
-    without = (QUIETLY, QUIETLY_AGAIN, CONTROL)
+    without = (QUIETLY, QUIETLY_AGAIN, CONTROL, CONTROL_AGAIN)
     baseline = max(one.longest or 0.0 for one in phases if one.name in without)
     limit = max(SHORTEST_LIMIT, 2 * baseline)
     longest = max(one.longest or 0.0 for one in phases if one.name not in without)
