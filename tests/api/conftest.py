@@ -26,6 +26,10 @@ def nobody(app: Flask) -> int:
 
 @pytest.fixture(scope="session")
 def served(database: PrivateDatabase) -> Iterator[Served]:
-    """The application under gunicorn with its default settings, on the shared database."""
-    with serving(database) as running:
+    """The application under gunicorn on the shared database.
+
+    Its settings are the defaults, but for the wait for a connection: on a slow machine the last of
+    two hundred wait longer than a second.
+    """
+    with serving(database, CLINIC_POOL_TIMEOUT="10") as running:
         yield running

@@ -70,7 +70,7 @@ def at_once(work: Iterable[Callable[[], Result]], threads: int = 64) -> list[Res
 
 
 @contextmanager
-def serving(database: PrivateDatabase) -> Iterator[Served]:
+def serving(database: PrivateDatabase, **settings: str) -> Iterator[Served]:
     """The application on *database*: two workers, sixteen threads and a pool of 4+2 each."""
-    with Application.running(database, CLINIC_LOG_LEVEL="INFO") as application:
+    with Application.running(database, CLINIC_LOG_LEVEL="INFO", **settings) as application:
         yield Served(application)

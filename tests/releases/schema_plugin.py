@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+# On a slow machine the last of two hundred wait for a connection longer than a second.
+PATIENT = {"CLINIC_POOL_TIMEOUT": "10"}
 AT = "SELECT version_num FROM alembic_version"
 
 
@@ -22,6 +24,8 @@ def pytest_fixture_setup(fixturedef: Any) -> Generator[None, Any, Any]:
     found = yield
     if fixturedef.argname == "database":
         _go(found, os.environ["SCHEMA_REVISION"])
+        environment = found.environment
+        found.environment = lambda *account: {**environment(*account), **PATIENT}
     return found
 
 
