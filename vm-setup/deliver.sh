@@ -8,12 +8,10 @@ source "$here/lib.sh"
 # shellcheck source=ssh.sh
 source "$here/ssh.sh"
 
-target=$1
-shift
-host=""
-[[ $target != ssh ]] || { host=$1 && shift; }
-begin "deliver" "$@"
-reach "$target" "$host"
+read_target "deliver.sh azure|gcp|ssh USER@HOST  [--check | --dry-run]" "$@"
+begin "deliver" "${rest[@]}"
+[[ $target == ssh ]] || cloud_settings
+reach
 
 revision=$(git -C "$here" rev-parse HEAD)
 names=(HOST_PROJECT HOST_DATA_DISK HOST_SUBNET HOST_BRIDGE MYSQL_SERIES MYSQL_SOURCE BACKUP_REPOSITORY

@@ -1,7 +1,5 @@
 """vm-setup/ on a real virtual machine: set up, interrupted, attacked, restarted, and recovered.
 
-Its first whole run is still to come: so far its steps were tried one by one.
-
     make test-vm
 
 The machine is Debian's, with the user-data that a cloud would give it. MySQL comes from Debian's
@@ -36,8 +34,8 @@ from tests.vm.stack import PROJECT, MachineStack
 from tests.waiting import eventually
 
 MYSQL_REPOSITORY = "https://repo.mysql.com/apt/debian/dists/"
-STEPS = ("base", "data disk", "firewall", "docker", "images", "secrets", "mysql", "accounts",
-         "stack", "backup")  # fmt: skip
+STEPS = ("base", "data", "firewall", "docker", "images", "secrets", "mysql", "accounts", "stack",
+         "backup")  # fmt: skip
 SERVICES = "app nginx prometheus mysqld-exporter alertmanager alert-log node-exporter"
 IMAGES = ("poolsight-app:local", "nginxinc/nginx-unprivileged:1.26.3", "prom/prometheus:v3.5.3",
           "prom/mysqld-exporter:v0.19.0", "prom/alertmanager:v0.33.1",
@@ -70,24 +68,26 @@ class SetUp:
             raise RuntimeError(done.stdout[-5000:])
         return done.stdout
 
+    def deliver(self) -> None:
+        """Bring the project and its settings there."""
+        command = ["vm-setup/deliver.sh", *self._command[1:]]
+        subprocess.run(command, cwd=ROOT, env=self._environment, check=True, timeout=300)
+
     def interrupted(self, step: str) -> bool:
-        """Run it until `step` makes something, and kill it there; False when it made nothing."""
-        process = subprocess.Popen(
-            self._command, cwd=ROOT, env=self._environment, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
-        assert process.stdout is not None
-        reached, said = False, []
-        for line in process.stdout:
-            said.append(line)
-            reached = reached or line == f"== {step}\n"
-            if reached and line.startswith("making"):
-                self._machine.ssh("sudo pkill -9 -f vm-setup/host", check=False)
-                break
-        process.kill()
-        process.wait()
-        assert reached, "".join(said[-60:])
-        return line.startswith("making")
+        """Run a step until it makes something, kill it there, and run it again to its end.
+
+        Returns: whether it made anything.
+        """
+        script = f"sudo {PROJECT}/vm-setup/host/{step}.sh"
+        ssh = ["ssh", *self._machine.ssh_options, f"{self._machine.user}@127.0.0.1", script]
+        with subprocess.Popen(ssh, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr is not None
+            making = any(line.startswith("making") for line in process.stderr)
+            if making:
+                self._machine.ssh(f"sudo pkill -9 -f vm-setup/host/{step}.sh", check=False)
+                process.kill()
+        self._machine.ssh(script, timeout=900)
+        return making
 
 
 def main() -> None:
@@ -121,7 +121,7 @@ def _tried(stack: MachineStack, set_up: SetUp, found: dict[str, Any]) -> dict[st
         print(f"{'ok    ' if checks[name] else 'FAILED'} {name}", flush=True)  # noqa: T201
 
     part("interrupted in every step, it converges", lambda: _converges(stack, set_up, found))
-    part("again, it changes nothing", lambda: "making" not in set_up.run())
+    part("again, it changes nothing", lambda: _unchanged(set_up))
     part("from outside only SSH answers", lambda: _scanned(stack, found))
     part("the account matrix", lambda: _accounts(stack, found))
     part("TLS is verified by the application itself", lambda: _tls(stack))
@@ -156,13 +156,22 @@ def _revision() -> str:
 
 
 def _converges(stack: MachineStack, set_up: SetUp, found: dict[str, Any]) -> bool:
-    interrupted = []
+    set_up.deliver()
+    interrupted, seconds = [], {}
     for step in STEPS:
+        began = time.monotonic()
         if set_up.interrupted(step):
             interrupted.append(step)
-    set_up.run()
-    found["interrupted in"] = interrupted
-    return "missing" not in set_up.run("--check").replace("0 missing", "")
+        seconds[step] = round(time.monotonic() - began)
+        print(f"       {step}: {seconds[step]} s", flush=True)  # noqa: T201
+    found["interrupted in"], found["seconds of each step"] = interrupted, seconds
+    return bool(interrupted)
+
+
+def _unchanged(set_up: SetUp) -> bool:
+    said = set_up.run()
+    print("".join(line for line in said.splitlines(True) if line.startswith("making")), end="")  # noqa: T201
+    return "making" not in said
 
 
 def _scanned(stack: MachineStack, found: dict[str, Any]) -> bool:
