@@ -1,0 +1,44 @@
+"""Every error of docs/errors.md is raised for real, and says what the page quotes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.errors import REPRODUCTIONS, Server, server_for
+from tests.errors.page import PARTS, Entry, entries
+
+ENTRIES = {entry.name: entry for entry in entries()}
+ON_MYSQL = "TEST_DATABASE" in os.environ
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server | None]:
+    """The private server, or MySQL in a container when TEST_DATABASE names its image."""
+    with ExitStack() as stack:
+        yield stack.enter_context(server_for("any"))
+
+
+def test_the_page_and_the_reproductions_are_the_same_errors() -> None:
+    assert sorted(name for name, entry in ENTRIES.items() if entry.message) == sorted(REPRODUCTIONS)
+    assert len(ENTRIES) >= 20
+
+
+@pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
+def test_each_says_all_that_is_due(entry: Entry) -> None:
+    assert [part for part in PARTS if part in entry.parts] == list(PARTS)
+
+
+@pytest.mark.parametrize("name", REPRODUCTIONS)
+def test_it_is_raised_as_the_page_quotes_it(name: str, server: Server | None) -> None:
+    reproduction = REPRODUCTIONS[name]
+    if reproduction.needs in ("mysql", "docker") and not ON_MYSQL:
+        pytest.skip("needs MySQL or Docker: make test-stack")
+    if reproduction.needs == "docker" and not shutil.which("docker"):
+        pytest.fail("make test-stack needs Docker")
+    said = reproduction.run(server)
+    assert ENTRIES[name].matches(said), said
