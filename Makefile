@@ -6,7 +6,7 @@ SHELL := bash
 
 python := .venv/bin/python
 DRILLS := million steady walk churn outage alerts queries overhead throughput queueing sizing fingerprints \
-	crashes parallel rehearsal backfill vm
+	crashes parallel rehearsal backfill findings notebooks clouds vm
 
 .PHONY: help
 help: ## List the commands
@@ -34,10 +34,12 @@ test: .venv/.tools .venv/.sqlalchemy20 ## Lint, types, architecture, unit and in
 	PYTHONPATH=.venv/sqlalchemy20 $(python) -m pytest -n 2 tests/pool
 
 .PHONY: test-stack
-test-stack: .venv/.tools ## The containers for real, and migrations on MySQL (up to 12 minutes)
+test-stack: .venv/.tools .venv/.checkov ## The containers for real, and migrations on MySQL (up to 12 minutes)
+	.venv/checkov/bin/checkov --quiet --compact --skip-download --framework dockerfile secrets -d . \
+		--skip-path .venv --skip-path runs --skip-path 'requirements.*txt'
 	$(python) -m pytest tests/stack
 	$(python) -m pytest tests/releases
-	TEST_DATABASE=mysql:9.7 $(python) -m pytest tests/migrations tests/vm_setup
+	TEST_DATABASE=mysql:9.7 $(python) -m pytest tests/migrations tests/vm_setup tests/errors
 
 .PHONY: rehearse
 rehearse: drill-rehearsal ## A schema change under live traffic, up and back down: about 15 minutes
@@ -53,6 +55,23 @@ $(DRILLS:%=drill-%): drill-%: .venv/.tools
 	$(python) -m tests.drills.$*
 
 drill-overhead: .venv/.benchmarks
+drill-notebooks: .venv/.notebooks
+drill-clouds: .venv/.azure
+
+.PHONY: docs-check
+docs-check: .venv/.tools ## Is the documentation true: links, figures, and commands that are run
+	$(python) -m app.reference --check
+	$(python) -m tests.drills.quoted --check
+	$(python) -m pytest -q tests/docs
+	$(python) -m tests.docs
+
+.PHONY: reproduce
+reproduce: .venv/.tools ## Raise an error of docs/errors.md for real: make reproduce ERROR=queuepool-limit
+	@$(python) -m tests.errors $(ERROR)
+
+.PHONY: findings
+findings: drill-findings ## Rerun the scenarios, rewrite docs/findings.md and its charts: up to 30 minutes
+	$(python) -m tests.drills.quoted
 
 .PHONY: docs
 docs: .venv/.tools ## Regenerate the reference pages in docs/
@@ -75,6 +94,9 @@ lock: .venv/.python ## Compile the lock files from pyproject.toml
 	$(call compile,pyproject.toml --group loadtest --group dev -o requirements-dev.txt)
 	$(call compile,--group sqlalchemy20 -o requirements-sqlalchemy20.txt)
 	$(call compile,--group benchmark -c requirements-dev.txt -o requirements-benchmark.txt)
+	$(call compile,--group notebooks -c requirements-dev.txt -o requirements-notebooks.txt)
+	$(call compile,--group azure -o requirements-azure.txt)
+	$(call compile,--group checkov -o requirements-checkov.txt)
 
 compile = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	--python-version 3.11 --custom-compile-command 'make lock' $(1)
@@ -110,6 +132,16 @@ clean: ## Remove what these commands made here
 
 .venv/.benchmarks: requirements-benchmark.txt | .venv/.python
 	@$(python) -m pip install --quiet --require-hashes --no-deps -r $<
+	@touch $@
+
+.venv/.notebooks: requirements-notebooks.txt | .venv/.python
+	@$(python) -m pip install --quiet --require-hashes --no-deps -r $<
+	@touch $@
+
+# Each in an environment of its own, as their packages would fight with ours.
+.venv/.azure .venv/.checkov: .venv/.%: requirements-%.txt | .venv/.python
+	@echo "Installing $* into .venv/$*"
+	@python3 -m venv .venv/$* && .venv/$*/bin/pip install --quiet --require-hashes --no-deps -r $<
 	@touch $@
 
 apt = admin=$$([ $$(id -u) = 0 ] || echo sudo -n); \

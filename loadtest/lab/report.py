@@ -46,7 +46,7 @@ def render(run: Run) -> str:
         {**asdict(chart), "id": index, "drawing": draw(chart, times, bands, marks)}
         for index, chart in enumerate(all_charts(shown, run.thresholds))
     ]
-    return _template().render(
+    return template(NAME).render(
         run=run,
         facts=found,
         headline=verdict.headline(run),
@@ -197,7 +197,8 @@ def _rounded(curve: Curve) -> Curve:
     return [None if value is None else round(value, 1) for value in curve]
 
 
-def _template() -> Template:
+def template(name: str) -> Template:
+    """Return one of the templates of this directory."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -206,4 +207,4 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters["milliseconds"] = verdict.milliseconds
-    return environment.get_template("report.html")
+    return environment.get_template(name)

@@ -1,32 +1,49 @@
-"""What docs/migrations.md quotes from the drills: ``python -m tests.drills.quoted [--check]``."""
+"""What pages quote from the drills: ``python -m tests.drills.quoted [--check]``.
+
+A page has ``<!-- quoted: NAME, by make docs; do not edit -->`` before and ``<!-- end -->`` after
+what is written here.
+"""
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from statistics import median
+from typing import Any
 
 from tests.drills import RESULTS, latest
 
-PAGE = RESULTS.parent / "migrations.md"
-BEGIN, END = "<!-- Quoted by `make docs` from docs/results/; do not edit. -->\n", "<!-- end -->"
+DOCS = RESULTS.parent
+PAGES = (DOCS / "migrations.md", DOCS / "findings.md", DOCS.parent / "README.md")
+BLOCK = re.compile(
+    r"(<!-- quoted: (\S+), by make docs; do not edit -->\n).*?(<!-- end -->)", re.DOTALL
+)
 
 
 def main(arguments: list[str]) -> int:
-    """Write the figures into the page, or with ``--check`` tell whether they differ."""
-    page = PAGE.read_text()
-    before, _, rest = page.partition(BEGIN)
-    wanted = f"{before}{BEGIN}\n{quoted()}\n{END}{rest.partition(END)[2]}"
-    if arguments != ["--check"]:
-        PAGE.write_text(wanted)
-    elif page != wanted:
-        print("docs/migrations.md is out of date. Run: make docs", file=sys.stderr)  # noqa: T201
-        return 1
-    return 0
+    """Write the figures into the pages, or with ``--check`` tell which differ."""
+    stale = 0
+    for path in PAGES:
+        page = path.read_text()
+        wanted = BLOCK.sub(lambda block: f"{block[1]}\n{quoted(block[2])}\n{block[3]}", page)
+        if arguments != ["--check"]:
+            path.write_text(wanted)
+        elif page != wanted:
+            stale = 1
+            print(f"{path.name} is out of date. Run: make docs", file=sys.stderr)  # noqa: T201
+    return stale
 
 
-def quoted() -> str:
-    """The figures of the latest drills; what was not run yet says so."""
-    return "\n".join((*_rehearsal(), "", "| drill | found |", "|---|---|", *_others()))
+def quoted(name: str) -> str:
+    """The text of a block, from the latest results."""
+    kind, _, which = name.partition(":")
+    return "\n".join(QUOTES[kind](*([which] if which else [])))
+
+
+def _migrations() -> Iterator[str]:
+    yield from _rehearsal()
+    yield from ("", "| drill | found |", "|---|---|", *_others())
 
 
 def _rehearsal() -> list[str]:
@@ -76,6 +93,114 @@ def _others() -> Iterator[str]:
             f"{fill['rows per second']:,} a second, killed once; {fill['job']['wrong']} wrong; "
             f"p99 of requests {fill['p99 ratio']} times what it was without |"
         )
+
+
+def _scenario(name: str) -> Iterator[str]:
+    """One scenario: what was answered, what the pool did, and when each mark was seen."""
+    runs = [run["scenarios"][name] for run in _runs() if name in run["scenarios"]]
+    if not runs:
+        yield "Not recorded yet: `make findings`."
+        return
+    heads = ("good answers", "failed", "p50", "p95", "slowest", "in use, most", "waiting, most")
+    yield f"| {' | '.join(heads)} | longest wait |"
+    yield "|---|---|---|---|---|---|---|---|"
+    yield (
+        f"| {_spread(runs, 'good per second')} a second | {_spread(runs, 'failed share', 100)} % "
+        f"| {_ms(runs, 'p50')} | {_ms(runs, 'p95')} | {_ms(runs, 'longest')} "
+        f"| {_spread(runs, 'in use')} of {_spread(runs, 'limit')} | {_spread(runs, 'waiting')} "
+        f"| {_ms(runs, 'longest wait')} |"
+    )
+    yield ""
+    seen = [f"{says} ({after:.0f} s)" for says, after in runs[-1]["seen"].items() if after]
+    seen += [says for says, after in runs[-1]["seen"].items() if not after]
+    yield f"Seen on the metrics, after so many seconds: {'; '.join(seen)}."
+    yield ""
+    shown = "requests, connections, threads that wait, response time"
+    yield f"![{name}: {shown}](images/findings/{name}.svg)"
+
+
+def _spikes() -> Iterator[str]:
+    """The spike with other settings."""
+    kept = [run["spikes"] for run in _runs()]
+    heads = ("size + overflow of each worker", "good a second", "failed", "p50", "p95")
+    yield f"| {' | '.join(heads)} | waiting, most | timed out |"
+    yield "|---|---|---|---|---|---|---|"
+    for name in kept[-1] if kept else ():
+        runs = [run[name] for run in kept if name in run]
+        yield (
+            f"| {name} | {_spread(runs, 'good per second')} "
+            f"| {_spread(runs, 'failed share', 100)} % | {_ms(runs, 'p50')} | {_ms(runs, 'p95')} "
+            f"| {_spread(runs, 'waiting')} | {_spread(runs, 'timeouts')} |"
+        )
+
+
+def _closed() -> Iterator[str]:
+    """What closed users would have told of the stall."""
+    runs = [run["scenarios"]["stall"] for run in _runs()]
+    if runs:
+        yield "| | p95 | slowest |"
+        yield "|---|---|---|"
+        yield f"| open arrivals | {_ms(runs, 'p95')} | {_ms(runs, 'longest')} |"
+        yield f"| closed users | {_ms(runs, 'closed p95')} | {_ms(runs, 'closed longest')} |"
+
+
+def _summary() -> Iterator[str]:
+    """All scenarios in a table."""
+    result = latest("findings")
+    runs = _runs()
+    if not result or not runs:
+        yield "Not recorded yet: `make findings`."
+        return
+    yield "| scenario | good a second | failed | p95 | in use, most | waiting, most |"
+    yield "|---|---|---|---|---|---|"
+    for name in runs[-1]["scenarios"]:
+        found = [run["scenarios"][name] for run in runs if name in run["scenarios"]]
+        yield (
+            f"| [{name}](docs/findings.md#{name}) | {_spread(found, 'good per second')} "
+            f"| {_spread(found, 'failed share', 100)} % | {_ms(found, 'p95')} "
+            f"| {_spread(found, 'in use')} of {_spread(found, 'limit')} "
+            f"| {_spread(found, 'waiting')} |"
+        )
+
+
+def _when() -> Iterator[str]:
+    """When and on what the findings were made."""
+    if result := latest("findings"):
+        number = len(_runs())
+        yield (
+            f"Found on {result['date'][:10]} on {result['versions']['server']}, in "
+            f"{result['findings']['minutes']:.0f} minutes, on a machine that the load shares with "
+            f"application and database. Figures are medians of the last {number} "
+            f"{'time' if number == 1 else 'times'}, and their range where it differs."
+        )
+
+
+def _runs() -> list[dict[str, Any]]:
+    result = latest("findings")
+    return result["findings"]["runs"] if result else []
+
+
+def _ms(runs: list[dict[str, Any]], name: str) -> str:
+    return f"{_spread(runs, name, 1000)} ms"
+
+
+def _spread(runs: list[dict[str, Any]], name: str, factor: float = 1) -> str:
+    """The median of a figure, and its range where it is one."""
+    values = [one[name] * factor for one in runs if one[name] is not None]
+    if not values:
+        return "–"
+    middle, least, most = (f"{value:,.0f}" for value in (median(values), min(values), max(values)))
+    return middle if least == most else f"{middle} ({least}–{most})"
+
+
+QUOTES: dict[str, Callable[..., Iterator[str]]] = {
+    "migrations": _migrations,
+    "scenario": _scenario,
+    "spikes": _spikes,
+    "closed": _closed,
+    "summary": _summary,
+    "when": _when,
+}
 
 
 if __name__ == "__main__":
