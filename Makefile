@@ -39,7 +39,7 @@ test-stack: .venv/.tools .venv/.checkov ## The containers for real, and migratio
 		--skip-path .venv --skip-path runs --skip-path 'requirements.*txt'
 	$(python) -m pytest tests/stack
 	$(python) -m pytest tests/releases
-	TEST_DATABASE=mysql:9.7 $(python) -m pytest tests/migrations tests/vm_setup tests/errors
+	TEST_DATABASE=mysql:9.7 $(python) -m pytest tests/migrations tests/vm_setup/test_audit_sql.py tests/errors
 
 .PHONY: rehearse
 rehearse: drill-rehearsal ## A schema change under live traffic, up and back down: about 15 minutes
@@ -83,8 +83,9 @@ dashboards: .venv/.tools ## Regenerate the Grafana dashboards, the alerts and th
 	$(python) -m monitoring.generate
 
 .PHONY: screenshots
-screenshots: .venv/.tools ## Picture the last spike: make screenshots GRAFANA_URL=http://127.0.0.1:3000
-	$(python) -m monitoring.screenshots $(or $(GRAFANA_URL),$(error GRAFANA_URL is missing, as in: make screenshots GRAFANA_URL=http://127.0.0.1:3000))
+screenshots: .venv/.tools ## Picture pages, terminal and report; with GRAFANA_URL=http://127.0.0.1:3000 the dashboards
+	$(python) -m tests.screenshots
+	$(if $(GRAFANA_URL),$(python) -m monitoring.screenshots $(GRAFANA_URL))
 
 .PHONY: lock
 lock: .venv/.python ## Compile the lock files from pyproject.toml

@@ -40,6 +40,7 @@ SERVICES = "app nginx prometheus mysqld-exporter alertmanager alert-log node-exp
 IMAGES = ("poolsight-app:local", "nginxinc/nginx-unprivileged:1.26.3", "prom/prometheus:v3.5.3",
           "prom/mysqld-exporter:v0.19.0", "prom/alertmanager:v0.33.1",
           "prom/node-exporter:v1.11.1")  # fmt: skip
+CLIENTS = 2  # of an emulated processor
 EXPOSURE = 2.0  # of systemd-analyze security, at most
 SECRETS = "/etc/mysql/poolsight"
 
@@ -277,7 +278,7 @@ def _restarted(stack: MachineStack, set_up: SetUp) -> bool:
 
 
 def _rotated(stack: MachineStack, found: dict[str, Any]) -> bool:
-    with stack.tunnelled(), Traffic(stack) as traffic:
+    with stack.tunnelled(), Traffic(stack, CLIENTS) as traffic:
         eventually(lambda: len(traffic.answers) > 50, within=120, every=1)
         for account in ("app", "exporter"):
             stack.machine.ssh(f"sudo {PROJECT}/vm-setup/host/rotate {account}", timeout=300)
@@ -304,7 +305,7 @@ def _recovered(stack: MachineStack, found: dict[str, Any]) -> bool:
     """Book for a minute, drop a table, and go back to the second before."""
     with stack.tunnelled(), _bookings(stack) as booked:
         eventually(lambda: len(booked()) >= 20, within=180, every=1)
-        before = {row[0]: row[1] for row in stack.sql("SELECT id, created_at FROM appointment")}
+        before = {row[0]: row[1] for row in stack.sql("SELECT id, booked_at FROM appointment")}
         mistake = _utc(stack.sql("SELECT UTC_TIMESTAMP()")[0][0])
         eventually(lambda: _utc(stack.sql("SELECT UTC_TIMESTAMP()")[0][0]) > mistake, within=5)
     stack.sql("SET FOREIGN_KEY_CHECKS = 0; DROP TABLE appointment")
@@ -315,7 +316,7 @@ def _recovered(stack: MachineStack, found: dict[str, Any]) -> bool:
     ).stdout
     took = time.monotonic() - began
     due = {key for key, at in before.items() if _utc(at) < mistake}
-    rows = {row[0]: row[1] for row in stack.sql("SELECT id, created_at FROM appointment")}
+    rows = {row[0]: row[1] for row in stack.sql("SELECT id, booked_at FROM appointment")}
     newest = max(_utc(at) for at in rows.values())
     with stack.tunnelled():
         eventually(lambda: stack.get("/readyz")[0] == 200, within=60, every=1)
@@ -335,7 +336,7 @@ def _utc(text: str) -> datetime:
 
 @contextmanager
 def _bookings(stack: MachineStack) -> Iterator[Callable[[], list[int]]]:
-    with Traffic(stack) as traffic:
+    with Traffic(stack, CLIENTS) as traffic:
         yield lambda: traffic.booked
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
+from app.pool.layout import CLOSE_REASONS, FAILURE_REASONS
 from tests.errors import REPRODUCTIONS, Server, server_for
 from tests.errors.page import PARTS, Entry, entries
 
@@ -31,6 +34,20 @@ def test_the_page_and_the_reproductions_are_the_same_errors() -> None:
 @pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
 def test_each_says_all_that_is_due(entry: Entry) -> None:
     assert [part for part in PARTS if part in entry.parts] == list(PARTS)
+
+
+def test_the_panels_alerts_and_reasons_it_names_are_there() -> None:
+    monitoring = Path(__file__).parents[2] / "monitoring"
+    dashboards = (monitoring / "grafana/dashboards").glob("*.json")
+    titles = set(re.findall(r'"title": "([^"]+)"', "".join(map(Path.read_text, dashboards))))
+    rules = "".join(map(Path.read_text, (monitoring / "prometheus/rules").glob("*")))
+    shown = "".join(entry.parts["On the dashboard"] for entry in ENTRIES.values())
+    named = {re.sub(r"\s+", " ", title) for title in re.findall(r'"([^"]+\?)"', shown)}
+    assert named - titles == set()
+    alerts = re.findall(r"\b(?:[A-Z][a-z]+|MySQL){2,}\b", shown)
+    assert {one for one in alerts if f"alert: {one}" not in rules} - {"MySQL"} == set()
+    reasons = set(re.findall(r"reason `(\w+)`", shown))
+    assert reasons - {*FAILURE_REASONS, *CLOSE_REASONS} == set()
 
 
 @pytest.mark.parametrize("name", REPRODUCTIONS)

@@ -30,9 +30,10 @@ class Answer:
 
 @dataclass
 class Traffic:
-    """`CLIENTS` threads that search and book while the `with` block runs."""
+    """Threads, one for each of `clients`, that search and book while the `with` block runs."""
 
     stack: Stack
+    clients: int = CLIENTS
     answers: list[Answer] = field(default_factory=list)
 
     def __enter__(self) -> Traffic:
@@ -40,7 +41,7 @@ class Traffic:
         self._patient = self.stack.items("/patients?limit=1")[0]["id"]
         self._lock = threading.Lock()
         self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._client) for _ in range(CLIENTS)]
+        self._threads = [threading.Thread(target=self._client) for _ in range(self.clients)]
         for thread in self._threads:
             thread.start()
         return self

@@ -1,0 +1,124 @@
+"""Picture the application's pages, its pool in the terminal, and the report of a spike.
+
+    make screenshots
+
+On a private database and application, which are removed at the end; the pictures go to
+docs/images/app/. With GRAFANA_URL the dashboards are pictured as well: monitoring/screenshots.py.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from loadtest.lab.application import Application
+from loadtest.lab.database import PrivateDatabase
+from monitoring.screenshots import BROWSERS, NotShownError
+from tests.waiting import eventually
+
+ROOT = Path(__file__).parents[1]
+PICTURES = ROOT / "docs/images/app"
+SCREEN = {"width": 1200, "height": 800}
+PATIENTS = 2000
+BUSY = 8  # threads that wait, for a terminal that shows something
+TERMINAL = """<body style="margin:0;background:#11151b;color:#e6ebf1"><pre style="margin:0;padding:24px;
+font:15px/1.35 'DejaVu Sans Mono',monospace">{}</pre></body>"""
+
+
+def main() -> None:
+    """Take all of them."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    with PrivateDatabase.running() as database:
+        application = {"CLINIC_LAB_ENABLED": "true"}
+        with _browser() as browser, Application.running(database, **application) as app:
+            app.prepare(PATIENTS)
+            _pages(browser, app.url)
+            terminal, report = _spike(app)
+            _terminal(browser, terminal)
+            page = browser.new_page(viewport=SCREEN)
+            page.goto(report.as_uri())
+            page.screenshot(path=PICTURES / "report.png")
+
+
+@contextmanager
+def _browser() -> Iterator[Browser]:
+    import shutil
+
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        raise NotShownError(f"A browser is missing. Install one of: {', '.join(BROWSERS)}")
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+
+
+def _pages(browser: Browser, url: str) -> None:
+    """The way of a patient: find, book, see, and what a mistake looks like."""
+    page = browser.new_page(viewport=SCREEN, base_url=url)
+    page.goto("/")
+    page.get_by_label("Specialty").select_option("Neurology")
+    page.get_by_role("button", name="Show slots").click()
+    _take(page, "slots")
+    page.get_by_role("link", name="Book").first.click()
+    page.get_by_role("button", name="Book this appointment").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    _take(page, "book-mistake")
+    page.get_by_label("Patient number").fill("12")
+    page.get_by_label("Reason").fill("Headache")
+    page.get_by_role("button", name="Book this appointment").click()
+    expect(page.get_by_role("heading", name="Appointment booked")).to_be_visible()
+    _take(page, "booked")
+    page.get_by_role("link", name="See my appointments").click()
+    _take(page, "appointments")
+    page.goto("/contact")
+    _take(page, "contact")
+    page.goto("/waitlist")
+    _take(page, "waitlist")
+
+
+def _take(page: Page, name: str) -> None:
+    page.screenshot(path=PICTURES / f"{name}.png")
+
+
+def _spike(app: Application) -> tuple[str, Path]:
+    """Send one; return what the terminal shows in the middle of it, and its report."""
+    runs = Path(tempfile.mkdtemp(prefix="poolsight-screenshots-"))
+    command = [sys.executable, "-m", "loadtest", "run", "spike", "--target", app.url,
+               "--metrics", app.metrics_url, "--runs", str(runs)]  # fmt: skip
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as load:
+        shown = eventually(lambda: _status(app, busy=True), within=60, every=0.5)
+        load.wait()
+    (directory,) = runs.iterdir()
+    return shown, directory / "report.html"
+
+
+def _status(app: Application, *, busy: bool) -> str:
+    """``flask pool status``, or nothing when it shows an idle pool and *busy* is wanted."""
+    at = app.metrics_url.removeprefix("http://").split("/")[0]
+    done = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "app", "pool", "status", "--once", "--at", at],
+        cwd=ROOT, env=os.environ, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout if not busy or "waiting" in done.stdout else ""
+
+
+def _terminal(browser: Browser, text: str) -> None:
+    page = browser.new_page(viewport={"width": 1000, "height": 560})
+    page.set_content(TERMINAL.format(html.escape(text)))
+    page.screenshot(path=PICTURES / "pool-status.png")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except NotShownError as problem:
+        sys.exit(str(problem))
