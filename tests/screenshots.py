@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import html
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from loadtest.lab.application import Application
 from loadtest.lab.database import PrivateDatabase
@@ -26,11 +29,10 @@ from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs/images/app"
-SCREEN = {"width": 1200, "height": 800}
+SCREEN = ViewportSize(width=1200, height=800)
 PATIENTS = 2000
-BUSY = 8  # threads that wait, for a terminal that shows something
-TERMINAL = """<body style="margin:0;background:#11151b;color:#e6ebf1"><pre style="margin:0;padding:24px;
-font:15px/1.35 'DejaVu Sans Mono',monospace">{}</pre></body>"""
+TERMINAL = """<body style="margin:0; background:#11151b; color:#e6ebf1">
+<pre style="margin:0; padding:24px; font:15px/1.35 'DejaVu Sans Mono', monospace">{}</pre></body>"""
 
 
 def main() -> None:
@@ -45,13 +47,11 @@ def main() -> None:
             _terminal(browser, terminal)
             page = browser.new_page(viewport=SCREEN)
             page.goto(report.as_uri())
-            page.screenshot(path=PICTURES / "report.png")
+            _take(page, "report")
 
 
 @contextmanager
 def _browser() -> Iterator[Browser]:
-    import shutil
-
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
         raise NotShownError(f"A browser is missing. Install one of: {', '.join(BROWSERS)}")
@@ -95,26 +95,29 @@ def _spike(app: Application) -> tuple[str, Path]:
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as load:
-        shown = eventually(lambda: _status(app, busy=True), within=60, every=0.5)
+        shown = eventually(lambda: _busy_status(app), within=60, every=0.5)
         load.wait()
     (directory,) = runs.iterdir()
     return shown, directory / "report.html"
 
 
-def _status(app: Application, *, busy: bool) -> str:
-    """``flask pool status``, or nothing when it shows an idle pool and *busy* is wanted."""
+def _busy_status(app: Application) -> str:
+    """What ``flask pool status`` shows while threads wait; nothing while none does."""
     at = app.metrics_url.removeprefix("http://").split("/")[0]
     done = subprocess.run(
         [sys.executable, "-m", "flask", "--app", "app", "pool", "status", "--once", "--at", at],
         cwd=ROOT, env=os.environ, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    return done.stdout if not busy or "waiting" in done.stdout else ""
+    with urllib.request.urlopen(app.metrics_url, timeout=5) as answer:
+        metrics = answer.read().decode()
+    waiting = re.findall(r"^db_client_connection_pending_requests\S* (\S+)", metrics, re.MULTILINE)
+    return done.stdout if any(float(one) for one in waiting) else ""
 
 
 def _terminal(browser: Browser, text: str) -> None:
-    page = browser.new_page(viewport={"width": 1000, "height": 560})
+    page = browser.new_page(viewport=ViewportSize(width=1000, height=560))
     page.set_content(TERMINAL.format(html.escape(text)))
-    page.screenshot(path=PICTURES / "pool-status.png")
+    _take(page, "pool-status")
 
 
 if __name__ == "__main__":
