@@ -42,7 +42,6 @@ IMAGES = ("poolsight-app:local", "nginxinc/nginx-unprivileged:1.26.3", "prom/pro
           "prom/node-exporter:v1.11.1")  # fmt: skip
 CLIENTS = 2  # of an emulated processor
 EXPOSURE = 2.0  # of systemd-analyze security, at most
-SECRETS = "/etc/mysql/poolsight"
 
 
 class SetUp:
@@ -185,23 +184,64 @@ def _scanned(stack: MachineStack, found: dict[str, Any]) -> bool:
     return scan.open == [22] and not everywhere
 
 
+# Each statement by each account, over TLS, from where the accounts are used: a container.
+ATTEMPTS = """
+import json, os, ssl, sys
+import pymysql
+accounts, statements = json.load(sys.stdin)
+context = ssl.create_default_context(cafile="/accounts/ca.pem")
+for account in accounts:
+    with open(f"/accounts/{account}_password") as file:
+        password = file.read().strip()
+    connection = pymysql.connect(host=os.environ["CLINIC_DB_HOST"], user=account, password=password,
+                                 ssl=context, autocommit=True)
+    for name, statement in statements.items():
+        try:
+            connection.ping(reconnect=True)
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+            answer = "done"
+        except pymysql.MySQLError as error:
+            answer = f"ERROR {error.args[0]} {error.args[-1]}"
+        print(json.dumps([account, name, answer]))
+"""
+MYSQL_UID = "999"  # of the volume with the accounts' passwords
+
+
 def _accounts(stack: MachineStack, found: dict[str, Any]) -> bool:
-    wrong, tried = [], 0
-    volume = "/var/lib/docker/volumes/poolsight_secrets-mysql/_data"
-    for account, name, may in matrix("app", "migrator", "exporter", "backup"):
-        login = (
-            "mysql --user=backup"
-            if account == "backup"
-            else f"MYSQL_PWD=$(cat {volume}/{account}_password) mysql --no-defaults "
-            f"--host=172.30.0.1 --user={account} --ssl-ca={SECRETS}/ca.pem --ssl-mode=VERIFY_CA"
-        )
-        command = f"{login} --execute={shlex.quote(STATEMENTS[name])} 2>&1"
-        answer = stack.machine.ssh(f"sudo sh -c {shlex.quote(command)}", check=False).stdout
-        tried += 1
-        if not as_expected(may, answer):
-            wrong.append([account, name, answer[:200]])
-    found["account matrix"] = {"tried": tried, "wrong": wrong}
+    answers = {**_over_tls(stack, "app", "migrator", "exporter"), **_by_socket(stack, "backup")}
+    tried = matrix("app", "migrator", "exporter", "backup")
+    wrong = [
+        [account, name, answers[account, name][:200]]
+        for account, name, may in tried
+        if not as_expected(may, answers[account, name])
+    ]
+    found["account matrix"] = {"tried": len(tried), "wrong": wrong}
     return not wrong
+
+
+def _over_tls(stack: MachineStack, *accounts: str) -> dict[tuple[str, str], str]:
+    run = ["docker", "compose", "run", "--rm", "--no-deps", "--no-TTY", "--user", MYSQL_UID,
+           "--volume", "poolsight_secrets-mysql:/accounts:ro", "--entrypoint", "python", "app",
+           "-c", ATTEMPTS]  # fmt: skip
+    said = stack.machine.ssh(
+        f"cd {PROJECT} && sudo {shlex.join(run)}", text=json.dumps([accounts, STATEMENTS]),
+        timeout=600,
+    ).stdout  # fmt: skip
+    rows = [json.loads(line) for line in said.splitlines() if line.startswith("[")]
+    return {(account, name): answer for account, name, answer in rows}
+
+
+def _by_socket(stack: MachineStack, account: str) -> dict[tuple[str, str], str]:
+    """Each statement is a line, and `mysql --force` says at which it was refused."""
+    lines = "".join(f"{statement};\n" for statement in STATEMENTS.values())
+    client = f"sudo mysql --user={account} --force --batch 2>&1 >/dev/null"
+    said = stack.machine.ssh(client, text=lines, check=False, timeout=300).stdout
+    errors = {
+        int(line): f"ERROR {code} {rest}"
+        for code, line, rest in re.findall(r"ERROR (\d+) \(\w+\) at line (\d+): (.*)", said)
+    }
+    return {(account, name): errors.get(n, "done") for n, name in enumerate(STATEMENTS, start=1)}
 
 
 # What the application connects with, asked for a connection under other circumstances.
