@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -12,6 +13,7 @@ from loadtest.records import Request, requests
 from tests.drills import record
 from tests.rehearsal.load import backfill, sent
 from tests.rehearsal.report import Phase
+from tests.rehearsal.stolen import Stolen
 from tests.stack.stack import GRAFANA_IMAGE, Stack, docker, has_image
 from tests.waiting import eventually
 
@@ -40,7 +42,8 @@ def main() -> None:
                         "flask db upgrade 0004"):  # fmt: skip
             _run(stack, command)
         stack.compose("up", "--detach", "--wait", "--no-deps", "app", "nginx", timeout=120)
-        with tempfile.TemporaryDirectory() as directory, sent(stack, Path(directory)):
+        stolen = Stolen()
+        with tempfile.TemporaryDirectory() as directory, sent(stack, Path(directory)), stolen:
             time.sleep(WARM_UP)
             marks.append(time.time())
             time.sleep(QUIET)  # for the load alone, whose p99 is the measure
@@ -49,7 +52,7 @@ def main() -> None:
             first = _killed(stack, command)
             _run(stack, command)
             marks.append(time.time())
-            job = stack.sql(JOB)[0]
+            finished = stack.sql(JOB)[0]
             time.sleep(QUIET)
             marks.append(time.time())
             found = list(requests(Path(directory) / "requests.csv"))
@@ -59,12 +62,14 @@ def main() -> None:
     finally:
         docker("rm", "--force", CONTAINER)
         stack.down()
-    _conclude(
-        found, marks, {"killed": first, "finished": job, "wrong": wrong, "rows": rows}, version
-    )
+    job = {"killed": first, "finished": finished, "wrong": wrong, "rows": rows}
+    lost = [stolen.worst(begin, end) for begin, end in pairwise(marks)]
+    _conclude(found, marks, job, version, lost)
 
 
-def _conclude(found: list[Request], marks: list[float], job: dict[str, Any], version: str) -> None:
+def _conclude(
+    found: list[Request], marks: list[float], job: dict[str, Any], version: str, lost: list[float]
+) -> None:
     names = ("without, before", "backfill", "without, after")
     phases = [
         Phase.of(name, begin, end, found)
@@ -86,6 +91,7 @@ def _conclude(found: list[Request], marks: list[float], job: dict[str, Any], ver
         "p99 without": baseline,
         "rows per second": round(PATIENTS / phases[1].seconds),
         "job": job,
+        "largest share of processor time that the host took away in a second": lost,
         "phases": [
             {"name": one.name, "seconds": round(one.seconds, 1), "requests": one.requests,
              "failed": one.failed, "p50": one.p50, "p99": one.p99, "longest": one.longest}

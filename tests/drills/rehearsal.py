@@ -22,6 +22,7 @@ from tests.rehearsal.checks import Checks, registered
 from tests.rehearsal.load import backfill, sent
 from tests.rehearsal.probe import DESK, Probe
 from tests.rehearsal.report import Phase, write
+from tests.rehearsal.stolen import Stolen
 from tests.releases import PREVIOUS, PREVIOUS_SCHEMA, unpack
 from tests.stack.stack import GRAFANA_IMAGE, ROOT, Stack, has_image
 
@@ -149,7 +150,8 @@ def main() -> None:
         rehearsal.prepare(patients)
         checks = Checks(stack)
         before = stack.sql("SELECT MAX(id) FROM schema_change")[0][0]
-        with sent(stack, directory), Probe(stack.ports["HTTP_PORT"], PROBED) as probe:
+        probe = Probe(stack.ports["HTTP_PORT"], PROBED)
+        with sent(stack, directory), Stolen() as stolen, probe:
             for patient in UNPARSEABLE:
                 probe.write(patient, DESK, DESK)
             rehearsal.run()
@@ -160,12 +162,15 @@ def main() -> None:
         version = stack.sql("SELECT VERSION()")[0][0]
     finally:
         stack.down()
-    _conclude(rehearsal.phases(found), found, probe, held, statements, version, patients, directory)
+    phases = rehearsal.phases(found)
+    lost = {one.name: stolen.worst(one.began, one.began + one.seconds) for one in phases}
+    _conclude(phases, found, probe, held, statements, version, patients, directory, lost)
 
 
 def _conclude(
     phases: list[Phase], found: list[Request], probe: Probe, held: dict[str, bool],
     statements: list[list[str]], version: str, patients: int, directory: Path,
+    lost: dict[str, float],
 ) -> None:  # fmt: skip
     without = (QUIETLY, QUIETLY_AGAIN, CONTROL, CONTROL_AGAIN)
     baseline = max(one.longest or 0.0 for one in phases if one.name in without)
@@ -187,6 +192,7 @@ def _conclude(
         "checks": held,
         "statements": statements,
         "versions": [f"MySQL {version}"],
+        "largest share of processor time that the host took away in a second": lost,
     }
     write(directory / "report.html", result, phases, found)
     print(f"Report: {directory / 'report.html'}")  # noqa: T201
