@@ -17,6 +17,17 @@ os() { sed -n "s/^$1=//p" /etc/os-release | tr -d '"'; }
 # --- packages. A machine that just booted may hold apt's lock for its own updates.
 apt() { run apt-get -qq -o DPkg::Lock::Timeout=300 "$@"; }
 
+# Nobody waits for the lock of the lists: Lock::Timeout is for dpkg's.
+apt_update() {
+  local deadline=$((SECONDS + 300)) said
+  printf '  + apt-get update\n' >&2
+  [[ $mode != dry-run ]] || return 0
+  until said=$(apt-get -qq update 2>&1); do
+    [[ $said == *"Could not get lock"* ]] && ((SECONDS < deadline)) || die "apt-get update: $said"
+    sleep 2 # a lock tells nobody when it is free
+  done
+}
+
 packages() { ensure "packages: $*" _installed _install "$@"; }
 
 _installed() {
@@ -28,7 +39,7 @@ _installed() {
 
 _install() {
   # What was cut short is finished first.
-  apt update
+  apt_update
   [[ -z $(dpkg --audit 2>&1) ]] || run dpkg --configure -a
   apt install --yes --no-install-recommends "$@" >/dev/null
 }
