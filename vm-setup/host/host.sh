@@ -23,7 +23,9 @@ apt_update() {
   printf '  + apt-get update\n' >&2
   [[ $mode != dry-run ]] || return 0
   until said=$(apt-get -qq update 2>&1); do
-    [[ $said == *"Could not get lock"* ]] && ((SECONDS < deadline)) || die "apt-get update: $said"
+    if [[ $said != *"Could not get lock"* ]] || ((SECONDS > deadline)); then
+      die "apt-get update: $said"
+    fi
     sleep 2 # a lock tells nobody when it is free
   done
 }
