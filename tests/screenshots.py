@@ -29,6 +29,16 @@ from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs/images/app"
+SHOWN = {
+    "slots": "Free slots of a specialty",
+    "book-mistake": "A mistake is named on top, and beside its field",
+    "booked": "An appointment is booked",
+    "appointments": "A patient's appointments",
+    "contact": "The telephone number, which the migration moved",
+    "waitlist": "The waiting list, which a migration added",
+    "pool-status": "flask pool status, in the middle of a spike",
+    "report": "The report of that spike",
+}
 SCREEN = ViewportSize(width=1200, height=800)
 PATIENTS = 2000
 TERMINAL = """<body style="margin:0; background:#11151b; color:#e6ebf1">
@@ -48,6 +58,10 @@ def main() -> None:
             page = browser.new_page(viewport=SCREEN)
             page.goto(report.as_uri())
             _take(page, "report")
+    pictures = "\n".join(f"![{text}]({name}.png)\n\n{text}.\n" for name, text in SHOWN.items())
+    (PICTURES / "README.md").write_text(
+        f"# The application\n\nBy `make screenshots`.\n\n{pictures}"
+    )
 
 
 @contextmanager

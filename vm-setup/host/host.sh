@@ -41,9 +41,12 @@ _installed() {
 
 _install() {
   # What was cut short is finished first.
-  apt_update
   [[ -z $(dpkg --audit 2>&1) ]] || run dpkg --configure -a
-  apt install --yes --no-install-recommends "$@" >/dev/null
+  # The lists are fetched again when they lack something: a slow machine takes a minute for that.
+  apt install --yes --no-install-recommends "$@" >/dev/null || {
+    apt_update
+    apt install --yes --no-install-recommends "$@" >/dev/null
+  }
 }
 
 # --- systemd units

@@ -43,7 +43,7 @@ else
     file /etc/apt/preferences.d/poolsight-mysql 644 root:root
 fi
 file /etc/apt/sources.list.d/poolsight-mysql.list 644 root:root <<<"$line"
-install_mysql() { _install "${from[@]}" "$@"; }
+install_mysql() { apt_update && _install "${from[@]}" "$@"; } # the source is new
 ensure "package: mysql-server" _installed install_mysql mysql-server
 series() { [[ $(mysqld --version) == *" ${MYSQL_SERIES//[^0-9.]/}."* ]]; }
 wrong_series() { die "$(mysqld --version) is installed, and not $MYSQL_SERIES. Which source has it: apt-cache policy mysql-server"; }
