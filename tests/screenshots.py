@@ -9,7 +9,6 @@ docs/images/app/. With GRAFANA_URL the dashboards are pictured as well: monitori
 from __future__ import annotations
 
 import html
-import os
 import re
 import shutil
 import subprocess
@@ -24,6 +23,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwr
 
 from loadtest.lab.application import Application
 from loadtest.lab.database import PrivateDatabase
+from loadtest.lab.processes import Workspace
 from monitoring.screenshots import BROWSERS, NotShownError
 from tests.waiting import eventually
 
@@ -48,20 +48,34 @@ TERMINAL = """<body style="margin:0; background:#11151b; color:#e6ebf1">
 def main() -> None:
     """Take all of them."""
     PICTURES.mkdir(parents=True, exist_ok=True)
-    with PrivateDatabase.running() as database:
-        application = {"CLINIC_LAB_ENABLED": "true"}
-        with _browser() as browser, Application.running(database, **application) as app:
-            app.prepare(PATIENTS)
-            _pages(browser, app.url)
-            terminal, report = _spike(app)
-            _terminal(browser, terminal)
-            page = browser.new_page(viewport=SCREEN)
-            page.goto(report.as_uri())
-            _take(page, "report")
+    with (
+        PrivateDatabase.running() as database,
+        _application(database) as app,
+        _browser() as browser,
+    ):
+        _pages(browser, app.url)
+        terminal, report = _spike(app)
+        _terminal(browser, terminal)
+        page = browser.new_page(viewport=SCREEN)
+        page.goto(report.as_uri())
+        _take(page, "report")
     pictures = "\n".join(f"![{text}]({name}.png)\n\n{text}.\n" for name, text in SHOWN.items())
     (PICTURES / "README.md").write_text(
         f"# The application\n\nBy `make screenshots`.\n\n{pictures}"
     )
+
+
+@contextmanager
+def _application(database: PrivateDatabase) -> Iterator[Application]:
+    workspace = Workspace("poolsight-screenshots-")
+    application = Application(workspace, database, CLINIC_LAB_ENABLED="true")
+    try:
+        application.prepare(PATIENTS)
+        application.start()
+        yield application
+    finally:
+        application.stop()
+        workspace.close()
 
 
 @contextmanager
@@ -118,20 +132,17 @@ def _spike(app: Application) -> tuple[str, Path]:
 def _busy_status(app: Application) -> str:
     """What ``flask pool status`` shows while threads wait; nothing while none does."""
     at = app.metrics_url.removeprefix("http://").split("/")[0]
-    done = subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "app", "pool", "status", "--once", "--at", at],
-        cwd=ROOT, env=os.environ, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    shown = app.flask("pool", "status", "--once", "--at", at)
     with urllib.request.urlopen(app.metrics_url, timeout=5) as answer:
         metrics = answer.read().decode()
     waiting = re.findall(r"^db_client_connection_pending_requests\S* (\S+)", metrics, re.MULTILINE)
-    return done.stdout if any(float(one) for one in waiting) else ""
+    return shown if any(float(one) for one in waiting) else ""
 
 
 def _terminal(browser: Browser, text: str) -> None:
-    page = browser.new_page(viewport=ViewportSize(width=1000, height=560))
+    page = browser.new_page(viewport=ViewportSize(width=800, height=100))
     page.set_content(TERMINAL.format(html.escape(text)))
-    _take(page, "pool-status")
+    page.locator("pre").screenshot(path=PICTURES / "pool-status.png")
 
 
 if __name__ == "__main__":

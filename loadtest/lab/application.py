@@ -69,8 +69,8 @@ class Application:
 
     def prepare(self, patients: int) -> None:
         """Migrate the database, and fill it with the data of ``patients`` synthetic people."""
-        self._flask("db", "upgrade")
-        self._flask("seed", "--patients", str(patients))
+        self.flask("db", "upgrade", account="migrator")
+        self.flask("seed", "--patients", str(patients), account="migrator")
 
     def start(self) -> None:
         """Start gunicorn and wait until it is ready."""
@@ -137,10 +137,11 @@ class Application:
         except (urllib.error.HTTPError, OSError):
             return False
 
-    def _flask(self, *arguments: str) -> None:
+    def flask(self, *arguments: str, account: Account = "app") -> str:
+        """Run one of its commands, with its settings; return what it printed. Raises LabError."""
         done = subprocess.run(  # noqa: S603
             [sys.executable, "-m", "flask", "--app", "app", *arguments],
-            env=self._environment("migrator"),
+            env=self._environment(account),
             cwd=ROOT,
             capture_output=True,
             text=True,
@@ -149,6 +150,7 @@ class Application:
         if done.returncode:
             tail = indented(done.stderr.splitlines())
             raise LabError(f"flask {' '.join(arguments)} failed:\n{tail}")
+        return done.stdout
 
 
 def _signal(processes: Sequence[int], number: signal.Signals) -> None:

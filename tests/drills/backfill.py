@@ -12,8 +12,8 @@ from typing import Any
 from loadtest.records import Request, requests
 from tests.drills import record
 from tests.rehearsal.load import backfill, sent
+from tests.rehearsal.processors import Processors
 from tests.rehearsal.report import Phase
-from tests.rehearsal.stolen import Stolen
 from tests.stack.stack import GRAFANA_IMAGE, Stack, docker, has_image
 from tests.waiting import eventually
 
@@ -42,12 +42,13 @@ def main() -> None:
                         "flask db upgrade 0004"):  # fmt: skip
             _run(stack, command)
         stack.compose("up", "--detach", "--wait", "--no-deps", "app", "nginx", timeout=120)
-        stolen = Stolen()
-        with tempfile.TemporaryDirectory() as directory, sent(stack, Path(directory)), stolen:
+        processors = Processors()
+        with tempfile.TemporaryDirectory() as directory, sent(stack, Path(directory)), processors:
             time.sleep(WARM_UP)
             marks.append(time.time())
             time.sleep(QUIET)  # for the load alone, whose p99 is the measure
             marks.append(time.time())
+            processors.demand_spare(*marks)
             command = backfill(Path(directory), *marks)
             first = _killed(stack, command)
             _run(stack, command)
@@ -63,13 +64,14 @@ def main() -> None:
         docker("rm", "--force", CONTAINER)
         stack.down()
     job = {"killed": first, "finished": finished, "wrong": wrong, "rows": rows}
-    lost = [stolen.worst(begin, end) for begin, end in pairwise(marks)]
-    _conclude(found, marks, job, version, lost)
+    spare = [processors.shares(begin, end) for begin, end in pairwise(marks)]
+    _conclude(found, marks, job, version, spare)
 
 
 def _conclude(
-    found: list[Request], marks: list[float], job: dict[str, Any], version: str, lost: list[float]
-) -> None:
+    found: list[Request], marks: list[float], job: dict[str, Any], version: str,
+    spare: list[dict[str, float]],
+) -> None:  # fmt: skip
     names = ("without, before", "backfill", "without, after")
     phases = [
         Phase.of(name, begin, end, found)
@@ -91,7 +93,7 @@ def _conclude(
         "p99 without": baseline,
         "rows per second": round(PATIENTS / phases[1].seconds),
         "job": job,
-        "largest share of processor time that the host took away in a second": lost,
+        "shares of the processors": spare,
         "phases": [
             {"name": one.name, "seconds": round(one.seconds, 1), "requests": one.requests,
              "failed": one.failed, "p50": one.p50, "p99": one.p99, "longest": one.longest}
