@@ -16,7 +16,7 @@ from tests.rehearsal.report import Phase
 from tests.stack.stack import ROOT, Stack
 from tests.waiting import eventually
 
-TRAFFIC = "tests/rehearsal/traffic.toml"
+WHOLE, HALF = "tests/rehearsal/traffic.toml", "tests/rehearsal/half.toml"
 METRICS = "http://app:9200/metrics"
 ALLOWED = 1.25  # times the p99 of the load alone: what a backfill is told to stay below
 
@@ -29,11 +29,11 @@ def backfill(directory: Path, began: float, ended: float) -> str:
 
 
 @contextmanager
-def sent(stack: Stack, directory: Path) -> Iterator[None]:
-    """Send it meanwhile; its requests and bookings are written to *directory*."""
+def sent(stack: Stack, directory: Path, traffic: str = WHOLE) -> Iterator[None]:
+    """Send *traffic* meanwhile; its requests and bookings are written to *directory*."""
     log = (directory / "load.log").open("w")
     process = subprocess.Popen(
-        [sys.executable, "-m", "loadtest", "load", TRAFFIC, "--host",
+        [sys.executable, "-m", "loadtest", "load", traffic, "--host",
          f"http://127.0.0.1:{stack.ports['HTTP_PORT']}"],
         cwd=ROOT,
         env={
