@@ -135,7 +135,7 @@ tries = {
     "read appointments": "SELECT COUNT(*) FROM clinic.appointment",
     "add a column": "ALTER TABLE clinic.clinician ADD COLUMN x INT",
     "read passwords": "SELECT authentication_string FROM mysql.user",
-    "see everybody's sessions": "SELECT COUNT(*) FROM information_schema.processlist",
+    "look into the server": "SHOW ENGINE INNODB STATUS",
     "write a file": "SELECT 1 INTO OUTFILE '/tmp/x'",
 }
 

@@ -109,11 +109,11 @@ above.stackplot(
 above.axhline(4, color="#555", linestyle=":", label="pool_size")
 above.axhline(6, color="#c4162a", linestyle="--", label="limit")
 above.set(ylabel="connections", ylim=(0, 7))
-above.legend(loc="upper right", ncols=4, frameon=False)
+above.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=4, frameon=False)
 below.step(times, waiting, where="post", color="#e02f44", label="threads that wait")
 below.step(times, overflow, where="post", color="#ff9830", label="overflow")
 below.set(ylabel="number", xlabel="seconds")
-below.legend(loc="upper right", ncols=2, frameon=False)
+below.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)
 print(
     f"at most {max(used):.0f} used, {max(overflow):.0f} beyond pool_size, {max(waiting):.0f} waiting"
 )
@@ -186,7 +186,7 @@ right.set(
     xticks=sizes,
     xticklabels=sizes,
 )
-right.legend(loc="lower right", frameon=False)
+right.legend(loc="lower right")
 figure.tight_layout()
 
 # %% [markdown]

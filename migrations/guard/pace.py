@@ -15,6 +15,7 @@ from migrations.guard.errors import GuardError
 
 WAITS = "db_client_connection_wait_time_seconds"
 REQUESTS = "flask_http_request_duration_seconds"
+FACTOR = 4.0  # of the pauses, while nobody suffers: make drill-backfill shows what that costs them
 LONGEST_PAUSE = 10.0  # seconds; somebody may look
 EVERY = 1.0  # seconds between two looks at server and application
 PATIENCE = 5.0  # seconds for their answer
@@ -38,13 +39,13 @@ class Limits:
     threads_running: int = 8
     wait: float = 0.1
     p99: float = 0.25
-    batch: float = 0.1
+    batch: float = 0.05
 
 
 class Pace:
     """Decides on the size of batches and the pauses between them.
 
-    A pause is a multiple of the time that the database worked for a batch: twice at first, and
+    A pause is a multiple of the time that the database worked for a batch: four times at first, and
     twice as long as the last one for as long as a limit is exceeded. No replica is asked, as there
     may be none.
     """
@@ -55,7 +56,7 @@ class Pace:
         self._connection = connection
         self._limits = limits
         self._urls = urls
-        self._factor = 2.0
+        self._factor = FACTOR
         self._looked = float("-inf")
         self._counted: dict[str, Counted] = {}
         self._seen = ""
@@ -67,7 +68,7 @@ class Pace:
             GuardError: the application's metrics cannot be read.
         """
         self.exceeded = self._problem()
-        self._factor = min(self._factor * 2, 1024) if self.exceeded else 2.0
+        self._factor = min(self._factor * 2, 256 * FACTOR) if self.exceeded else FACTOR
         sleep(min(seconds * self._factor, LONGEST_PAUSE))
         aim = self._limits.batch / max(seconds, 1e-4)
         self.size = round(min(max(self.size * min(max(aim, 0.5), 1.5), FEWEST), MOST))

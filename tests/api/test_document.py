@@ -18,7 +18,7 @@ from tests.api.serving import Served
 DOCUMENT = "/api/v1/openapi.json"
 # That what the document allows is accepted is not asked: it cannot say which texts are cursors.
 ALL_BUT = "positive_data_acceptance"
-EXAMPLES = 25  # of each operation
+EXAMPLES = 15  # of each operation
 
 
 @pytest.fixture
