@@ -48,16 +48,16 @@ def pool(**options):
         engine.dispose()
 
 
-def value(metric, name, **labels):
-    """The sum of a metric's samples for this pool."""
-    return sum(
-        sample.value
-        for family in registry.collect()
-        for sample in family.samples
-        if sample.name == metric
-        and sample.labels.get("db_client_connection_pool_name") == name
-        and labels.items() <= sample.labels.items()
-    )
+def scrape(name):
+    """The samples of this pool, all of one moment."""
+    found = [sample for family in registry.collect() for sample in family.samples]
+    return [one for one in found if one.labels.get("db_client_connection_pool_name") == name]
+
+
+def value(metric, samples, **labels):
+    """The sum of a metric's samples with these labels."""
+    found = [one for one in samples if one.name == metric and labels.items() <= one.labels.items()]
+    return sum(one.value for one in found)
 
 
 # %% [markdown]
@@ -78,13 +78,14 @@ def watch(name, ended, found):
     """Note what the pool is doing, forty times a second."""
     began = time.monotonic()
     while not ended.wait(0.025):
+        now = scrape(name)
         found.append(
             (
                 time.monotonic() - began,
-                value("db_client_connection_count", name, db_client_connection_state="used"),
-                value("db_client_connection_count", name, db_client_connection_state="idle"),
-                value("sqlalchemy_pool_overflow", name),
-                value("db_client_connection_pending_requests", name),
+                value("db_client_connection_count", now, db_client_connection_state="used"),
+                value("db_client_connection_count", now, db_client_connection_state="idle"),
+                value("sqlalchemy_pool_overflow", now),
+                value("db_client_connection_pending_requests", now),
             )
         )
 
@@ -147,7 +148,7 @@ for _ in range(3):
                 began = time.monotonic()
                 list(threads.map(lambda _, e=engine, t=times_: compute(e, t), range(48)))
                 took = time.monotonic() - began
-            waits = value("db_client_connection_wait_time_seconds_sum", name) / 48
+            waits = value("db_client_connection_wait_time_seconds_sum", scrape(name)) / 48
             rates.append((48 / took, waits, statistics.mean(times_) - waits))
 for size, rates in found.items():
     rate, wait, work = (statistics.median(column) for column in zip(*rates, strict=True))
@@ -217,7 +218,7 @@ def patience(seconds):
         ThreadPoolExecutor(40) as threads,
     ):
         list(threads.map(ask, range(40)))
-        timeouts = value("db_client_connection_timeouts_total", name)
+        timeouts = value("db_client_connection_timeouts_total", scrape(name))
     assert timeouts == len(refused)
     return f"pool_timeout {seconds:>4}: {len(served):2} served, the slowest after {max(served):.2f} s; {len(refused):2} refused"
 
