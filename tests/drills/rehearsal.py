@@ -30,6 +30,7 @@ PATH = f"{PREVIOUS_SCHEMA} to head and back"
 PATIENTS = 500_000
 QUIETLY, QUIETLY_AGAIN = "no migration", "no migration any more"
 CONTROL, CONTROL_AGAIN = "no migration, but a release that starts", "no migration, a release again"
+WARM_UP = 30.0  # seconds until caches are filled
 QUIET = 60.0  # seconds of load without a migration, before and after
 BETWEEN = 15.0  # seconds of load after each step
 NOTICED = 5.0  # seconds until nginx has asked again who answers
@@ -64,6 +65,7 @@ class Rehearsal:
 
     def run(self) -> None:
         """All steps, while somebody else sends the load."""
+        self._pause(WARM_UP)
         self._quiet(QUIETLY)
         self._processors.demand_spare(self.began[0][1], time.time())
         self._control(CONTROL)
