@@ -49,7 +49,7 @@ def write(path: Path, result: dict[str, Any], phases: Sequence[Phase], requests:
     rate = [0.0] * len(seconds)
     failed = [0.0] * len(seconds)
     for one in requests:
-        second = int(one.due - began)
+        second = math.floor(one.due - began)
         if 0 <= second < len(seconds):
             slowest[second] = max(slowest[second] or 0.0, one.seconds * 1000)
             rate[second] += 1
