@@ -21,9 +21,8 @@ from tests.drills import record
 
 WAIT = 0.05  # seconds
 LONGEST = 20 * 60.0  # seconds
-SWEEP = ("sweep", "spike", "--rate", "150", "--pool-size", "2-8", "--wait", "50", "--json")
-FRESH = """\
-title = "The workload of the sweep, in a fresh run"
+WORKLOAD = """\
+title = "Mostly short holds, at a rate that does not change"
 focus = "measured"
 [settings]
 CLINIC_LAB_ENABLED = true
@@ -31,25 +30,27 @@ CLINIC_LAB_ENABLED = true
 name = "warm-up"
 seconds = 5
 rate = 150
-mix = {mix}
+mix = {"GET /lab/hold?seconds=0.05" = 9, search = 3, book = 1}
 [[stage]]
 name = "measured"
 seconds = 60
 rate = 150
-mix = {mix}
+mix = {"GET /lab/hold?seconds=0.05" = 9, search = 3, book = 1}
 [slo]
 max_fail_ratio = 0.01
 p95_ms = 1000
 """
-MIX = '{"GET /lab/hold?seconds=0.05" = 9, search = 3, book = 1}'
 
 
 def main() -> None:
     """Sweep twice, follow the first recommendation, and record."""
-    with tempfile.TemporaryDirectory() as runs:
-        sweeps = [_sweep(Path(runs), seed) for seed in (1, 101)]
+    with tempfile.TemporaryDirectory() as directory:
+        runs = Path(directory)
+        workload = runs / "workload.toml"
+        workload.write_text(WORKLOAD)
+        sweeps = [_sweep(workload, runs, seed) for seed in (1, 101)]
         advice = [one["advice"] for one in sweeps]
-        fresh = _follow(Path(runs), advice[0]["setting"])
+        fresh = _follow(workload, runs, advice[0]["setting"])
     measured = measurement(fresh)
     checks = {
         "each within 20 minutes": all(one["seconds"] <= LONGEST for one in sweeps),
@@ -67,21 +68,21 @@ def main() -> None:
     record("sizing", all(checks.values()), fresh.versions["database"], findings)
 
 
-def _sweep(runs: Path, seed: int) -> dict[str, Any]:
+def _sweep(workload: Path, runs: Path, seed: int) -> dict[str, Any]:
     began = time.monotonic()
-    command = [sys.executable, "-m", "loadtest", *SWEEP, "--runs", str(runs), "--seed", str(seed)]
+    command = [sys.executable, "-m", "loadtest", "sweep", str(workload), "--pool-size", "2-8",
+               "--wait", f"{WAIT * 1000:g}", "--json", "--runs", str(runs),
+               "--seed", str(seed)]  # fmt: skip
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     return {"seconds": time.monotonic() - began, "advice": json.loads(done.stdout)}
 
 
-def _follow(runs: Path, setting: dict[str, Any]) -> Run:
-    scenario = runs / "fresh.toml"
-    scenario.write_text(FRESH.replace("{mix}", MIX))
+def _follow(workload: Path, runs: Path, setting: dict[str, Any]) -> Run:
     names = {"pool_size": "POOL_SIZE", "max_overflow": "POOL_MAX_OVERFLOW", "threads": "THREADS",
              "pool_timeout": "POOL_TIMEOUT", "workers": "WORKERS"}  # fmt: skip
     given = [f"--set=CLINIC_{name}={setting[key]:g}" for key, name in names.items()]
     where = runs / "fresh"
-    command = [sys.executable, "-m", "loadtest", "run", str(scenario), "--runs", str(where)]
+    command = [sys.executable, "-m", "loadtest", "run", str(workload), "--runs", str(where)]
     subprocess.run([*command, "--seed", "7", *given], cwd=ROOT, check=False)
     (directory,) = where.iterdir()
     return Run.load(directory)
