@@ -29,7 +29,7 @@ test: .venv/.tools .venv/.sqlalchemy20 ## Lint, types, architecture, unit and in
 	$(python) -m tests.drills.quoted --check
 	$(python) -m monitoring.generate --check
 	$(python) -m pytest -n 2 --ignore=tests/stack --ignore=tests/drills --ignore=tests/loadtest --ignore=tests/releases \
-		--ignore=tests/migrations/test_crashes.py --ignore=tests/migrations/test_backfill.py
+		$(addprefix --ignore=tests/migrations/test_,backfill.py crashes.py guard.py layouts.py)
 	$(python) -m pytest -n 4 tests/loadtest
 	PYTHONPATH=.venv/sqlalchemy20 $(python) -c 'import sqlalchemy as s; assert s.__version__ < "2.1"; print(s.__version__)'
 	PYTHONPATH=.venv/sqlalchemy20 $(python) -m pytest -n 2 tests/pool
