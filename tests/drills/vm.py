@@ -36,10 +36,9 @@ from tests.waiting import eventually
 MYSQL_REPOSITORY = "https://repo.mysql.com/apt/debian/dists/"
 STEPS = ("base", "data", "firewall", "docker", "images", "secrets", "mysql", "accounts", "stack",
          "backup")  # fmt: skip
-SERVICES = "app nginx prometheus mysqld-exporter alertmanager alert-log node-exporter"
+SERVICES = "app nginx prometheus mysqld-exporter node-exporter"
 IMAGES = ("poolsight-app:local", "nginxinc/nginx-unprivileged:1.26.3", "prom/prometheus:v3.5.3",
-          "prom/mysqld-exporter:v0.19.0", "prom/alertmanager:v0.33.1",
-          "prom/node-exporter:v1.11.1")  # fmt: skip
+          "prom/mysqld-exporter:v0.19.0", "prom/node-exporter:v1.11.1")  # fmt: skip
 CLIENTS = 2  # of an emulated processor
 EXPOSURE = 2.0  # of systemd-analyze security, at most
 

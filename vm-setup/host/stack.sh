@@ -13,19 +13,30 @@ else
   mapfile -t services < <(compose config --services | grep --invert-match --extended-regexp '^(init|migrate)$')
 fi
 
-# As the files and images that are here want it: Compose says what it would leave as it is.
-running() {
-  local said service
-  said=$(compose --dry-run up --detach "${services[@]}" 2>&1) || return 1
+# What is wanted of them, as a digest. Not by Compose's dry run: it waits for ever where a container that
+# runs once is not there.
+digest=/etc/poolsight/stack.sha256
+wanted_digest() { { cat "$HOST_PROJECT/REVISION" && compose config "${services[@]}"; } | sha256sum; }
+up() { run compose up --detach --wait --wait-timeout 600 "$@" "${services[@]}"; }
+
+as_wanted() { [[ $(cat "$digest" 2>/dev/null) == "$(wanted_digest)" ]]; }
+# Also what Compose would leave: a container keeps the file that was mounted when it was made.
+make_anew() {
+  up --force-recreate
+  [[ $mode == dry-run ]] || wanted_digest >"$digest"
+}
+all_run() {
+  local running service
+  running=$(compose ps --services --status running)
   for service in "${services[@]}"; do
-    grep --quiet "poolsight-$service-[0-9]* *Running" <<<"$said" || return 1
+    grep --quiet --line-regexp "$service" <<<"$running" || return 1
   done
 }
-start() { run compose up --detach --wait --wait-timeout 600 "${services[@]}"; }
 
 present() { [[ -d $1 ]]; }
 make_folder() { run install -d --mode 755 "$1"; }
 
 ensure "a folder for what backups say of themselves" present make_folder "$metrics"
-ensure "the stack runs: ${services[*]}" running start
+ensure "the stack as this commit has it: ${services[*]}" as_wanted make_anew
+ensure "all of it runs" all_run up
 conclude
