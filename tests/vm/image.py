@@ -20,8 +20,8 @@ from tests.vm.programs import UnavailableError, run
 SUITE = "trixie"
 SIZE = "12G"  # sparse
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
-# As on the clouds' own images, in the last line Ubuntu's: an emulated processor installs them in five
-# minutes. e2fsprogs, as cloud-init grows the file system at every boot.
+# As on the clouds' own images, in the last line Ubuntu's: an emulated processor installs them in
+# five minutes. e2fsprogs, as cloud-init grows the file system at every boot.
 PACKAGES = (
     "linux-image-cloud-amd64", "initramfs-tools", "systemd", "systemd-sysv", "systemd-resolved",
     "systemd-timesyncd", "libpam-systemd", "dbus", "udev", "kmod", "netplan.io", "iproute2",
