@@ -44,6 +44,23 @@ for job in dump binlogs drill; do
   enabled "poolsight-$job.timer"
 done
 
+# AppArmor keeps every mysqld to the paths of its profile, also the one that backups are restored into.
+profile=/etc/apparmor.d/usr.sbin.mysqld
+addition=/etc/apparmor.d/local/usr.sbin.mysqld
+loaded_addition=/etc/poolsight/mysqld.profile.sha256
+is_loaded() { sha256sum --check --status "$loaded_addition" 2>/dev/null; }
+load_it() {
+  run apparmor_parser --replace "$profile"
+  [[ $mode == dry-run ]] || sha256sum "$addition" >"$loaded_addition"
+}
+if [[ -e $profile ]]; then
+  file "$addition" 644 root:root <<'CONF'
+/var/lib/mysql-recovery/ r,
+/var/lib/mysql-recovery/** rwk,
+CONF
+  ensure "AppArmor lets a server run on restored data" is_loaded load_it
+fi
+
 has_first() { [[ -s /var/lib/poolsight/metrics/backup.prom ]]; }
 first() { run systemctl start poolsight-dump.service poolsight-binlogs.service; }
 ensure "a first backup" has_first first

@@ -30,7 +30,7 @@ def run() -> None:
     began = time.time()
     try:
         compared = _compare()
-    except BackupError:
+    except Exception:
         publish("restore_drill", {"clinic_restore_drill_success": 0})
         raise
     took = time.time() - began

@@ -94,7 +94,9 @@ class Scratch:
         self._enough_room()
         common = ["mysqld", "--no-defaults", "--user=mysql", f"--datadir={SCRATCH / 'data'}"]
         with (SCRATCH / "log").open("wb") as log:
-            subprocess.run([*common, "--initialize-insecure"], stderr=log, check=True)
+            made = subprocess.run([*common, "--initialize-insecure"], stderr=log, check=False)
+            if made.returncode:
+                raise self._did_not_start()
             self._process = subprocess.Popen(
                 [
                     *common, f"--socket={self._socket}", "--skip-networking", "--mysqlx=OFF",
@@ -129,10 +131,15 @@ class Scratch:
         assert self._process is not None  # noqa: S101  (narrows the type)
         while subprocess.run(ping, capture_output=True, check=False).returncode:
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise BackupError(
-                    f"the server to restore into did not start:\n{(SCRATCH / 'log').read_text()}"
-                )
+                raise self._did_not_start()
             time.sleep(0.2)  # it tells nobody when it is ready
+
+    def _did_not_start(self) -> BackupError:
+        said = (SCRATCH / "log").read_text()
+        return BackupError(
+            "the server to restore into did not start; "
+            f"what AppArmor refuses is in `journalctl -k`:\n{said}"
+        )
 
     def _enough_room(self) -> None:
         needed = sum(file.stat().st_size for file in DATA.rglob("*") if file.is_file())
