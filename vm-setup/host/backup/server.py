@@ -92,9 +92,13 @@ class Scratch:
         SCRATCH.mkdir(mode=0o700)
         shutil.chown(SCRATCH, "mysql", "mysql")
         self._enough_room()
-        common = ["mysqld", "--no-defaults", "--user=mysql", f"--datadir={SCRATCH / 'data'}"]
+        # Not by its own --user: AppArmor lets no mysqld give files away.
+        common = ["mysqld", "--no-defaults", f"--datadir={SCRATCH / 'data'}"]
         with (SCRATCH / "log").open("wb") as log:
-            made = subprocess.run([*common, "--initialize-insecure"], stderr=log, check=False)
+            made = subprocess.run(
+                [*common, "--initialize-insecure"], stderr=log, check=False,
+                user="mysql", group="mysql",
+            )  # fmt: skip
             if made.returncode:
                 raise self._did_not_start()
             self._process = subprocess.Popen(
@@ -105,7 +109,7 @@ class Scratch:
                     "--innodb-doublewrite=OFF", "--innodb-buffer-pool-size=256M",
                     "--max-allowed-packet=64M", "--default-time-zone=+00:00",
                 ],
-                stderr=log,
+                stderr=log, user="mysql", group="mysql",
             )  # fmt: skip
         self._await()
         return self
