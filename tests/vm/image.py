@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.vm.neighbour import ADDRESS
 from tests.vm.programs import UnavailableError, run
 
 SUITE = "trixie"
@@ -34,6 +35,7 @@ APT_SETTINGS = ("Acquire::Check-", "Acquire::http", "Acquire::https", "Acquire::
 FILES = {
     "etc/hostname": "machine\n",
     "etc/fstab": "/dev/vda / ext4 errors=remount-ro 0 1\n",
+    "etc/systemd/timesyncd.conf.d/neighbour.conf": f"[Time]\nNTP={ADDRESS}\n",
     # Nothing to look for elsewhere, and no keys that take an emulated processor long.
     "etc/cloud/cloud.cfg.d/90-machine.cfg": (
         "datasource_list: [NoCloud]\nssh_genkeytypes: [ed25519]\n"
@@ -130,6 +132,7 @@ def _build(directory: Path, arguments: list[str]) -> None:
     print("Building the machine's disk image")  # noqa: T201
     run("mmdebstrap", *(str(root) if a == "@TARGET@" else a for a in arguments))
     for name, text in FILES.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
     for key in (root / "etc/ssh").glob("ssh_host_*"):
         key.unlink()

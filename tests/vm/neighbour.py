@@ -1,6 +1,7 @@
 """Another machine on the guest's network: a network namespace at the other end of its second card.
 
-Who scans from there comes from outside, past nothing but the guest's own firewall.
+Who scans from there comes from outside, past nothing but the guest's own firewall. It has a clock,
+as clouds have one for their machines.
 """
 
 from __future__ import annotations
@@ -40,12 +41,16 @@ class Neighbour:
         self.ip("link", "set", "lo", "up")
         self.ip("link", "set", self._card, "up")
         self.ip("address", "add", f"{ADDRESS}/{PREFIX}", "dev", self._card)
+        clock = ["ip", "netns", "exec", self.name, sys.executable, "-m", "tests.vm.clock", ADDRESS]
+        self._clock = subprocess.Popen(clock, cwd=ROOT)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:  # fmt: skip
+        self._clock.terminate()
+        self._clock.wait(10)
         os.close(self.descriptor)
         subprocess.run(["ip", "netns", "delete", self.name], check=False, timeout=30)
 
