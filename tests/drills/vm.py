@@ -329,12 +329,11 @@ def _rotated(stack: MachineStack, found: dict[str, Any]) -> bool:
         for account in ("app", "exporter"):
             stack.machine.ssh(f"sudo {PROJECT}/vm-setup/host/rotate {account}", timeout=300)
         before = _newest_connection(stack)
-        with Traffic(stack, MORE) as more:  # until somebody connects with the new password
-            eventually(lambda: _newest_connection(stack) > before, within=240, every=1)
+        traffic.more(MORE)  # until somebody connects with the new password
+        eventually(lambda: _newest_connection(stack) > before, within=240, every=1)
         up = stack.value("mysql_up")
-    statuses = traffic.statuses + more.statuses
-    found["rotation"] = {str(status): number for status, number in statuses.items()}
-    return set(statuses) <= {200, 201} and up == 1
+    found["rotation"] = {str(status): number for status, number in traffic.statuses.items()}
+    return set(traffic.statuses) <= {200, 201} and up == 1
 
 
 def _newest_connection(stack: MachineStack) -> int:

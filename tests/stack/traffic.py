@@ -41,9 +41,8 @@ class Traffic:
         self._patient = self.stack.items("/patients?limit=1")[0]["id"]
         self._lock = threading.Lock()
         self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._client) for _ in range(self.clients)]
-        for thread in self._threads:
-            thread.start()
+        self._threads: list[threading.Thread] = []
+        self.more(self.clients)
         return self
 
     def __exit__(
@@ -55,6 +54,12 @@ class Traffic:
         self._over.set()
         for thread in self._threads:
             thread.join()
+
+    def more(self, clients: int) -> None:
+        """Let so many further clients come."""
+        for _ in range(clients):
+            self._threads.append(threading.Thread(target=self._client))
+            self._threads[-1].start()
 
     @property
     def statuses(self) -> Counter[int | str]:
