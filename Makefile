@@ -40,7 +40,7 @@ test-stack: .venv/.tools .venv/.checkov ## The containers for real, and migratio
 		--skip-path .venv --skip-path runs --skip-path 'requirements.*txt'
 	$(python) -m pytest tests/stack
 	$(python) -m pytest tests/releases
-	TEST_DATABASE=mysql:9.7 $(python) -m pytest -n 2 tests/migrations tests/vm_setup/test_audit_sql.py tests/errors
+	TEST_DATABASE=mysql:9.7 $(python) -m pytest -n 2 tests/migrations tests/replicas tests/vm_setup/test_audit_sql.py tests/errors
 
 .PHONY: rehearse
 rehearse: drill-rehearsal ## A schema change under live traffic, up and back down: about 15 minutes

@@ -23,7 +23,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     from flask import Flask
 
-    from app import api, cli, database, errors, health, lab, logs, metrics, waterfall, web
+    from app import api, cli, database, errors, health, lab, logs, metrics, replicas, waterfall, web
     from app.settings import Settings
 
     settings = settings or Settings.load()
@@ -33,6 +33,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     logs.init_app(app, settings)
     metrics.init_app(app)
     database.init_app(app, settings)
+    replicas.init_app(app, settings)
     waterfall.init_app(app)
     errors.init_app(app)
     cli.init_app(app)

@@ -25,8 +25,12 @@ from app.pool import Budget, measured_pool
 from app.settings import Settings
 
 POOL_NAME = "clinic"
+REPLICA_POOL_NAME = "clinic-replica"
+REPLICA = "replica"  # the key of the engine for reads that may be a little old
 DEADLOCK = 1213
 DEADLOCK_RETRIES = 2
+# The server ended the statement: max_execution_time of MySQL, max_statement_time of MariaDB.
+STATEMENT_TIMEOUTS = frozenset({3024, 1969})
 
 
 class Database(SQLAlchemy):
@@ -47,40 +51,25 @@ _current_request: Callable[[], Request] = request._get_current_object  # type: i
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Give *app* its engine. No connection is made yet, and none is shared with a forked child."""
-    app.config["SQLALCHEMY_DATABASE_URI"] = URL.create(
-        "mysql+pymysql",
-        settings.db_user,
-        settings.db_password,
-        settings.db_host,
-        settings.db_port,
-        settings.db_name,
-        {"charset": "utf8mb4"},
-    )
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
-        "poolclass": measured_pool(
-            POOL_NAME,
-            holder=_holder,
-            # A command may hold its connection for as long as it takes.
-            leak_threshold=None if _command() else settings.pool_leak_threshold,
-            leak_stacks=settings.pool_leak_stacks,
-        ),
-        "pool_size": settings.pool_size,
-        "max_overflow": settings.pool_max_overflow,
-        "pool_timeout": settings.pool_timeout,
-        "pool_recycle": settings.pool_recycle,
-        "pool_pre_ping": True,
-        # Statements end at once when they are committed; the gap locks of the default level
-        # would make bookings of neighbouring slots wait for each other.
-        "isolation_level": "READ COMMITTED",
-        "connect_args": connect_args(settings),
-    }
+    """Give *app* its engines. No connection is made yet, and none is shared with a forked child."""
+    app.config["SQLALCHEMY_DATABASE_URI"] = _url(settings, settings.db_host, settings.db_port)
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = _engine_options(settings, POOL_NAME)
+    if settings.db_replica_host:
+        url = _url(settings, settings.db_replica_host, settings.db_replica_port)
+        options = _engine_options(settings, REPLICA_POOL_NAME)
+        app.config["SQLALCHEMY_BINDS"] = {REPLICA: {"url": url, **options}}
     db.init_app(app)
     migrate.init_app(app, db)
     with app.app_context():
-        _bound_waits(db.engine, settings)
-        event.listen(db.engine, "do_connect", _present_password(settings))
-        os.register_at_fork(after_in_child=_leave_to_parent(db.engine))
+        for engine in db.engines.values():
+            _bound_waits(engine, settings)
+            event.listen(engine, "do_connect", _present_password(settings))
+            os.register_at_fork(after_in_child=_leave_to_parent(engine))
+
+
+def pool_names(settings: Settings) -> tuple[str, ...]:
+    """The names of the application's pools."""
+    return (POOL_NAME, REPLICA_POOL_NAME) if settings.db_replica_host else (POOL_NAME,)
 
 
 def budget(settings: Settings, max_connections: int) -> Budget:
@@ -151,6 +140,32 @@ def migration_engine(settings: Settings) -> Engine:
 def limit_waits(session: Session, seconds: float) -> None:
     """Wait at most *seconds* for each further answer, until the session's connection goes back."""
     _limit(session.connection().connection.dbapi_connection, seconds)
+
+
+def _url(settings: Settings, host: str, port: int) -> URL:
+    account, query = (settings.db_user, settings.db_password), {"charset": "utf8mb4"}
+    return URL.create("mysql+pymysql", *account, host, port, settings.db_name, query)
+
+
+def _engine_options(settings: Settings, pool: str) -> dict[str, Any]:
+    return {
+        "poolclass": measured_pool(
+            pool,
+            holder=_holder,
+            # A command may hold its connection for as long as it takes.
+            leak_threshold=None if _command() else settings.pool_leak_threshold,
+            leak_stacks=settings.pool_leak_stacks,
+        ),
+        "pool_size": settings.pool_size,
+        "max_overflow": settings.pool_max_overflow,
+        "pool_timeout": settings.pool_timeout,
+        "pool_recycle": settings.pool_recycle,
+        "pool_pre_ping": True,
+        # Statements end at once when they are committed; the gap locks of the default level
+        # would make bookings of neighbouring slots wait for each other.
+        "isolation_level": "READ COMMITTED",
+        "connect_args": connect_args(settings),
+    }
 
 
 def _holder() -> str | None:

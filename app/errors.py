@@ -19,15 +19,13 @@ from werkzeug.exceptions import HTTPException
 
 from app.clinic.errors import ClinicError, Conflict, KeyReused, NotFound
 from app.clinic.paging import InvalidCursor
-from app.database import DEADLOCK, error_code
+from app.database import DEADLOCK, STATEMENT_TIMEOUTS, error_code
 from app.logs import request_id
 
 PROBLEM_TYPE = "application/problem+json"
 PAGES_ELSEWHERE = ("/api/", "/lab/", "/livez", "/readyz")
 
 LOCK_WAIT_TIMEOUT = 1205
-# The server ended the statement: max_execution_time of MySQL, max_statement_time of MariaDB.
-STATEMENT_TIMEOUTS = frozenset({3024, 1969})
 # No connection, or lost: SQLAlchemy's own list of MySQL disconnects, what connecting raises, and
 # a server that starts or stops.
 UNAVAILABLE = frozenset(

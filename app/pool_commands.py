@@ -72,13 +72,21 @@ def status(targets: tuple[str, ...], once: bool) -> None:
 
 
 @pool.command("budget")
+@click.option(
+    "--replicas",
+    type=click.IntRange(1, 1000),
+    help=f"Replicas of the application.  [default: {variable('replicas')}]",
+)
 @as_json
-def show_budget(as_json: bool) -> None:
+def show_budget(replicas: int | None, as_json: bool) -> None:
     """Do all pools together fit into what the database server grants?
 
     Exit code 1 when they do not. A rolling restart that does not fit is only told.
     """
-    found = budget(_settings(), _server()["max_connections"])
+    settings = _settings()
+    if replicas is not None:
+        settings = settings.model_copy(update={"replicas": replicas})
+    found = budget(settings, _server()["max_connections"])
     click.echo(json.dumps(_as_data(found), indent=2) if as_json else _in_words(found))
     if not found.fits:
         raise SystemExit(1)

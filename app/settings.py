@@ -30,14 +30,29 @@ def _host_and_port(address: str) -> str:
     return address
 
 
+def _host_if_any(address: str | None) -> str | None:
+    return address and addresses.host(address)
+
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 Host = Annotated[str, AfterValidator(addresses.host)]
+OptionalHost = Annotated[str | None, AfterValidator(_host_if_any)]
 HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
-_TYPES = {int: "whole number", float: "number", bool: "true or false", str: "text"}
-_FORMS: dict[Any, str] = {addresses.host: "host name or IP address", _host_and_port: "HOST:PORT"}
+_TYPES = {
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    str: "text",
+    str | None: "text",
+}
+_FORMS: dict[Any, str] = {
+    addresses.host: "host name or IP address",
+    _host_if_any: "host name or IP address",
+    _host_and_port: "HOST:PORT",
+}
 _BOUNDS = {Ge: "at least", Gt: "more than", Le: "at most", Lt: "less than"}
 
 
@@ -64,6 +79,15 @@ class Settings(BaseSettings):
         validate_default=True,  # whether it may be left out depends on the host
         description="Certificate authority that signed the server's certificate. The server is "
         "verified by name. May be left out only for a loopback host, which is then not encrypted.",
+    )
+    db_replica_host: OptionalHost = Field(
+        None,
+        description="Where free slots and reports may be read: a MySQL replica, or MySQL Router in "
+        "front of several. Account, schema and authority are those of the source.",
+    )
+    db_replica_port: Port = Field(3306, description="TCP port of the replica or Router.")
+    db_replica_max_lag: Annotated[float, Field(ge=1, le=3600)] = Field(
+        5, description="How old a replica's data may be, s; beyond, the source is read."
     )
     secret_key_file: Path | None = Field(
         None, description="File with the key that signs form tokens. gunicorn needs it."
@@ -139,11 +163,15 @@ class Settings(BaseSettings):
     def _encrypted_or_loopback(cls, path: Path | None, info: ValidationInfo) -> Path | None:
         host = info.data.get("db_host", "localhost")  # left out where it is invalid itself
         if path is None and not _is_loopback(host):
-            raise ValueError(
-                f"{host!r} is not a loopback host, so name the certificate authority that signed "
-                "the server's certificate"
-            )
+            raise ValueError(_unencrypted(host))
         return path
+
+    @field_validator("db_replica_host")
+    @classmethod
+    def _replica_encrypted_or_loopback(cls, host: str | None, info: ValidationInfo) -> str | None:
+        if host and info.data.get("db_ca_file", host) is None and not _is_loopback(host):
+            raise ValueError(_unencrypted(host))
+        return host
 
     @classmethod
     def load(cls) -> Self:
@@ -216,6 +244,13 @@ def _read(path: Path) -> str:
     if not text:
         raise ValueError(f"{path} is empty")
     return text
+
+
+def _unencrypted(host: str) -> str:
+    return (
+        f"{host!r} is not a loopback host, so name the certificate authority that signed "
+        "the server's certificate"
+    )
 
 
 def _is_loopback(host: str) -> bool:

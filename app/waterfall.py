@@ -32,7 +32,7 @@ from flask import Flask, request
 from prometheus_client import Counter
 from sqlalchemy import Dialect, Engine, event
 
-from app.database import POOL_NAME, db
+from app.database import db, pool_names
 from app.metrics import UNMEASURED
 from app.pool import ThreadSeconds, thread_seconds
 
@@ -57,16 +57,24 @@ log = logging.getLogger(__name__)
 def init_app(app: Flask) -> None:
     """Split the time of all requests of *app* but the probes'."""
     with app.app_context():
-        _time_sql(db.engine)
+        for engine in db.engines.values():
+            _time_sql(engine)
     app.before_request(_note_rule)
-    app.wsgi_app = Waterfall(app.wsgi_app)  # type: ignore[method-assign]
+    pools = pool_names(app.extensions["settings"])
+    app.wsgi_app = Waterfall(app.wsgi_app, pools)  # type: ignore[method-assign]
 
 
 class Waterfall:
-    """A WSGI application that answers as *app* does, and counts where its time went."""
+    """A WSGI application that answers as *app* does, and counts where its time went.
 
-    def __init__(self, app: WSGIApplication) -> None:
+    Args:
+        app: the application.
+        pools: the names of the pools that it uses.
+    """
+
+    def __init__(self, app: WSGIApplication, pools: tuple[str, ...]) -> None:
         self._app = app
+        self._pools = pools
         self._seconds = Counter(
             "clinic_request_part_seconds",
             f"Seconds that requests took, by part: {', '.join(PARTS)}. They add up to the whole.",
@@ -85,7 +93,7 @@ class Waterfall:
         """Answer a request, as WSGI has it."""
         if environ.get("PATH_INFO") in UNMEASURED:
             return self._app(environ, start_response)
-        begun = _Begun.now(environ)
+        begun = _Begun.now(environ, self._pools)
         try:
             return self._app(environ, start_response)
         finally:
@@ -116,28 +124,30 @@ class _Begun:
     Attributes:
         queued: seconds that had passed since it was sent.
         at: the time of ``monotonic()``.
-        pool: what this thread had spent on the pool.
+        pools: which are used.
+        pool: what this thread had spent on them.
         sql: seconds for which this thread had run SQL.
     """
 
     queued: float
     at: float
+    pools: tuple[str, ...]
     pool: ThreadSeconds
     sql: float
 
     @classmethod
-    def now(cls, environ: WSGIEnvironment) -> _Begun | None:
+    def now(cls, environ: WSGIEnvironment, pools: tuple[str, ...]) -> _Begun | None:
         try:
             queued = queued_seconds(environ.get("HTTP_X_REQUEST_START", ""), time())
-            pool = thread_seconds(POOL_NAME)
-            return None if pool is None else cls(queued, monotonic(), pool, _thread.sql)
+            pool = thread_seconds(*pools)
+            return None if pool is None else cls(queued, monotonic(), pools, pool, _thread.sql)
         except Exception:
             log.exception("The parts of a request are not counted.")
             return None
 
     def parts(self) -> dict[str, float] | None:
         """The seconds of each part by now; None where they cannot be told."""
-        whole, pool = monotonic() - self.at, thread_seconds(POOL_NAME)
+        whole, pool = monotonic() - self.at, thread_seconds(*self.pools)
         if pool is None:
             return None
         in_app = split(whole, pool.since(self.pool), _thread.sql - self.sql)

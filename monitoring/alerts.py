@@ -15,6 +15,7 @@ from monitoring import thresholds as limit
 RUNBOOK: Final = "monitoring/runbook.md"
 CRITICAL, WARNING, INFO = "critical", "warning", "info"
 
+FLEET = "job, db_client_connection_pool_name"
 POOL = "job, instance, db_client_connection_pool_name"
 THE_POOL = "Pool {{ $labels.db_client_connection_pool_name }} of {{ $labels.instance }}"
 USED = f'sum by ({POOL}) (db_client_connection_count{{db_client_connection_state="used"}})'
@@ -124,8 +125,11 @@ ALERTS: Final = (
     Alert(
         "PoolBudgetOvercommitted", WARNING, 60,
         "all pools together may open more connections than the server has for them",
-        "max by (job, db_client_connection_pool_name) (sqlalchemy_pool_budget_needed)"
-        " > max by (job, db_client_connection_pool_name) (sqlalchemy_pool_budget_limit)",
+        # As it was told, or as it is while replicas are added or replaced.
+        f"(max by ({FLEET}) (sqlalchemy_pool_budget_needed)"
+        f" > max by ({FLEET}) (sqlalchemy_pool_budget_limit))"
+        f" or (sum by ({FLEET}) (db_client_connection_max)"
+        f" > max by ({FLEET}) (sqlalchemy_pool_budget_limit))",
         "Pool {{ $labels.db_client_connection_pool_name }} may ask for more than the server has.",
         "Workers x (pool_size + max_overflow) x replicas is {{ $value }}, above the budget.",
     ),

@@ -26,24 +26,28 @@ class MySqlContainer:
     host = "127.0.0.1"
     is_mysql = True
 
-    def __init__(self, image: str, secrets_directory: Path) -> None:
+    def __init__(
+        self, image: str, secrets_directory: Path, like: MySqlContainer | None = None
+    ) -> None:
         self.name = image
         self.port = free_port()
         self.container = f"poolsight-mysql-{self.port}"
         self._directory = secrets_directory
-        self._passwords = {account: secrets.token_urlsafe(24) for account in GRANTS}
+        self._passwords: dict[Account, str] = like._passwords if like else _new_passwords()
         for account, password in self._passwords.items():
             self._password_file(account).write_text(password)
 
     @classmethod
     @contextmanager
-    def running(cls, image: str) -> Iterator[MySqlContainer]:
-        """A server that is removed at the end."""
+    def running(
+        cls, image: str, *options: str, like: MySqlContainer | None = None
+    ) -> Iterator[MySqlContainer]:
+        """A server with *options*, and the passwords of another, that is removed at the end."""
         with tempfile.TemporaryDirectory() as directory:
-            server = cls(image, Path(directory))
+            server = cls(image, Path(directory), like)
             root = secrets.token_urlsafe(24)
             try:
-                server._run(root)
+                server._run(root, options)
                 yield server
             finally:
                 docker("rm", "--force", "--volumes", server.container)
@@ -58,17 +62,22 @@ class MySqlContainer:
             "CLINIC_DB_PASSWORD_FILE": str(self._password_file(account)),
         }
 
+    def password(self, account: Account) -> str:
+        """The password of *account*."""
+        return self._passwords[account]
+
     def connect(self, account: Account = "app") -> Any:
         """A PyMySQL connection of its own."""
-        return self._connect(account, self._passwords[account])
+        return self._connect(account, self.password(account))
 
-    def _run(self, root: str) -> None:
+    def _run(self, root: str, options: tuple[str, ...]) -> None:
         environment = {"MYSQL_ROOT_PASSWORD": root, "MYSQL_DATABASE": DATABASE}
         names = [f"--env={name}" for name in environment]
         subprocess.run(
             ["docker", "run", "--detach", "--name", self.container, *names,
              f"--publish=127.0.0.1:{self.port}:3306", self.name,
-             "--collation-server=utf8mb4_unicode_520_ci", "--default-time-zone=+00:00"],
+             "--collation-server=utf8mb4_unicode_520_ci", "--default-time-zone=+00:00",
+             *options],
             env={**os.environ, **environment}, check=True, capture_output=True,
         )  # fmt: skip
         # Over TCP, which the temporary server of the first start does not serve.
@@ -96,6 +105,10 @@ class MySqlContainer:
 
     def _password_file(self, account: Account) -> Path:
         return self._directory / f"{account}-password"
+
+
+def _new_passwords() -> dict[Account, str]:
+    return {account: secrets.token_urlsafe(24) for account in GRANTS}
 
 
 def docker(*arguments: str) -> str:

@@ -347,6 +347,12 @@ def test_budget_for_a_program(database: PrivateDatabase) -> None:
     assert found["needed_in_rolling_restart"] == 156
 
 
+def test_budget_of_more_replicas_than_there_are(database: PrivateDatabase) -> None:
+    done = flask(database, "pool", "budget", "--replicas", "12", check=False)
+    assert done.returncode == 1
+    assert "2 workers x (4 + 2) x 12 replicas" in done.stdout
+
+
 def test_budget_without_the_server(database: PrivateDatabase) -> None:
     done = budget(database, CLINIC_DB_PORT=str(free_port()))
     assert done.returncode == 3

@@ -21,6 +21,7 @@ from app.api.schemas import (
 from app.clinic import catalogue
 from app.clinic.paging import Page
 from app.database import transaction
+from app.replicas import read
 
 REPORT_DAYS = timedelta(days=30)
 
@@ -33,7 +34,7 @@ blueprint = Blueprint("reading", __name__, "Reading")
 @blueprint.response(200, page_of(ClinicianSchema))
 def clinicians(query: dict[str, Any]) -> Page:
     """List clinicians."""
-    return transaction(lambda session: catalogue.clinicians(session, **query))
+    return read(lambda session: catalogue.clinicians(session, **query))
 
 
 @blueprint.get("/patients")
@@ -52,7 +53,7 @@ def patients(query: dict[str, Any]) -> Page:
 def free_slots(query: dict[str, Any]) -> Page:
     """List free slots, soonest first."""
     query.setdefault("starting", datetime.now(UTC))
-    return transaction(lambda session: catalogue.free_slots(session, **query))
+    return read(lambda session: catalogue.free_slots(session, **query))
 
 
 @blueprint.get("/reports/utilisation")
@@ -63,7 +64,7 @@ def utilisation(query: dict[str, Any]) -> dict[str, Sequence[Any]]:
     """Report how full each clinician's time is. Reads every slot of the time."""
     starting = query.get("starting") or datetime.now(UTC)
     before = query.get("before") or _later(starting)
-    rows = transaction(lambda session: catalogue.utilisation(session, starting, before))
+    rows = read(lambda session: catalogue.utilisation(session, starting, before))
     return {"items": rows}
 
 

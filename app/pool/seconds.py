@@ -1,4 +1,4 @@
-"""How long the calling thread has waited for and held a pool's connections so far."""
+"""How long the calling thread has waited for and held pools' connections so far."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ class ThreadSeconds:
     queue_wait: float
     use: float
 
+    def __add__(self, other: ThreadSeconds) -> ThreadSeconds:
+        return ThreadSeconds(
+            self.wait + other.wait, self.queue_wait + other.queue_wait, self.use + other.use
+        )
+
     def since(self, earlier: ThreadSeconds) -> ThreadSeconds:
         """What the thread has spent since it had spent *earlier*."""
         return ThreadSeconds(
@@ -32,13 +37,26 @@ class ThreadSeconds:
         )
 
 
-def thread_seconds(pool: str) -> ThreadSeconds | None:
-    """What the calling thread has spent on the pools named *pool*, at the time of the call.
+_NOTHING = ThreadSeconds(0.0, 0.0, 0.0)
+
+
+def thread_seconds(*pools: str) -> ThreadSeconds | None:
+    """What the calling thread has spent on *pools* together, at the time of the call.
 
     A request that runs in one thread has spent what was added from its beginning to its end. None
     where that cannot be told: in threads beyond the 255th, which share their counts, and after an
     error, which is counted as the instrumentation's other faults are.
     """
+    total = _NOTHING
+    for pool in pools:
+        spent = _of(pool)
+        if spent is None:
+            return None
+        total += spent
+    return total
+
+
+def _of(pool: str) -> ThreadSeconds | None:
     counts = recorder(pool)
     try:
         # First, because the counts that a worker shares go on from those of its predecessor.

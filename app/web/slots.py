@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 
 from app.clinic import catalogue
 from app.clinic.paging import AnyRow, Page
-from app.database import transaction
+from app.replicas import read
 from app.web.forms import SlotFilter
 from app.web.pages import blueprint
 
@@ -32,7 +32,7 @@ def index() -> Response:
 def free_slots() -> tuple[str, int]:
     """List free slots, soonest first."""
     form = SlotFilter(request.args)
-    page = transaction(lambda session: find(session, form))
+    page = read(lambda session: find(session, form))
     return render_template(
         "slots.html", form=form, days=by_day(page.items), next_url=next_url(form, page)
     ), status(form)

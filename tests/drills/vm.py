@@ -331,7 +331,7 @@ def _rotated(stack: MachineStack, found: dict[str, Any]) -> bool:
         before = _newest_connection(stack)
         traffic.more(MORE)  # until somebody connects with the new password
         eventually(lambda: _newest_connection(stack) > before, within=240, every=1)
-        # Itself, as on an emulated processor under load Prometheus does not wait for all its answer.
+        # Itself: Prometheus may give up before a busy emulated processor has answered.
         signed_in = eventually(lambda: _exporter_is_signed_in(stack), within=120, every=1)
     found["rotation"] = {str(status): number for status, number in traffic.statuses.items()}
     found["exporter signed in after its rotation"] = signed_in
