@@ -11,11 +11,11 @@ from tests.web.conftest import Visitor
 
 
 def fail_with(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    def transaction(work: object) -> None:
+    def fail(work: object) -> None:
         raise error
 
-    for pages in (booking, slots):
-        monkeypatch.setattr(pages, "transaction", transaction)
+    monkeypatch.setattr(booking, "transaction", fail)
+    monkeypatch.setattr(slots, "read", fail)
 
 
 def test_an_unknown_page(visitor: Visitor) -> None:
