@@ -12,10 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pymysql
+import pytest
 
 from loadtest.lab.database import DATABASE, GRANTS, Account
 from loadtest.lab.ports import free_port
 from tests.waiting import eventually
+
+IMAGE = "TEST_DATABASE"  # names the image of MySQL that tests may use
+
+needs_mysql = pytest.mark.skipif(
+    IMAGE not in os.environ, reason=f"needs real MySQL: {IMAGE}=mysql:9.7"
+)
 
 START = 90.0  # seconds, for a first start on a busy machine
 

@@ -24,15 +24,11 @@ from app.replicas import COOKIE
 from app.settings import Settings
 from tests.api.variants import variant
 from tests.conftest import flask
-from tests.mysql import MySqlContainer, docker
+from tests.mysql import IMAGE, MySqlContainer, docker, needs_mysql
 from tests.waiting import eventually
 
 MAX_LAG = 1.0
 GTIDS = ("--gtid-mode=ON", "--enforce-gtid-consistency=ON")
-
-on_mysql = pytest.mark.skipif(
-    "TEST_DATABASE" not in os.environ, reason="needs real MySQL: TEST_DATABASE=mysql:9.7"
-)
 
 
 class Pair:
@@ -85,7 +81,7 @@ class Pair:
 @pytest.fixture(scope="module")
 def pair() -> Iterator[Pair]:
     """Both servers, with an up-to-date schema and sample data."""
-    image = os.environ["TEST_DATABASE"]
+    image = os.environ[IMAGE]
     with (
         MySqlContainer.running(image, "--server-id=1", *GTIDS) as source,
         MySqlContainer.running(image, "--server-id=2", *GTIDS, like=source) as replica,
@@ -169,7 +165,8 @@ def newcomer(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
-@on_mysql
+@pytest.mark.mysql
+@needs_mysql
 def test_replica_that_follows_is_read(replicated: Flask) -> None:
     client = newcomer(replicated)
     assert eventually(goes_to(client, "replica", "fresh"), within=5)
@@ -177,7 +174,8 @@ def test_replica_that_follows_is_read(replicated: Flask) -> None:
     assert client.get("/api/v1/reports/utilisation").status_code == 200
 
 
-@on_mysql
+@pytest.mark.mysql
+@needs_mysql
 def test_nobody_reads_what_they_changed_from_a_replica_that_may_lack_it(
     replicated: Flask, pair: Pair
 ) -> None:
@@ -194,7 +192,8 @@ def test_nobody_reads_what_they_changed_from_a_replica_that_may_lack_it(
     assert taken not in slots(other)
 
 
-@on_mysql
+@pytest.mark.mysql
+@needs_mysql
 def test_cookie_lasts_longer_than_data_may_be_old(replicated: Flask) -> None:
     client = newcomer(replicated)
     client.post("/api/v1/appointments", json={"slot_id": 0, "patient_id": 1})
@@ -205,7 +204,8 @@ def test_cookie_lasts_longer_than_data_may_be_old(replicated: Flask) -> None:
     assert cookie.http_only
 
 
-@on_mysql
+@pytest.mark.mysql
+@needs_mysql
 def test_source_answers_while_the_replica_is_away(replicated: Flask, pair: Pair) -> None:
     client = newcomer(replicated)
     assert eventually(goes_to(client, "replica", "fresh"), within=5)
@@ -218,7 +218,8 @@ def test_source_answers_while_the_replica_is_away(replicated: Flask, pair: Pair)
     assert eventually(goes_to(client, "replica", "fresh"), within=60)
 
 
-@on_mysql
+@pytest.mark.mysql
+@needs_mysql
 def test_statement_that_takes_too_long_is_not_tried_again_at_the_source(replicated: Flask) -> None:
     client = newcomer(replicated)
     assert eventually(goes_to(client, "replica", "fresh"), within=5)

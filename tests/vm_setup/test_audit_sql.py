@@ -12,16 +12,11 @@ from typing import Any
 
 import pytest
 
-from tests.mysql import START, docker
+from tests.mysql import IMAGE, START, docker, needs_mysql
 from tests.vm_setup.audit import AUDIT, ROOT
 from tests.waiting import eventually
 
-pytestmark = [
-    pytest.mark.mysql,
-    pytest.mark.skipif(
-        "TEST_DATABASE" not in os.environ, reason="needs real MySQL: TEST_DATABASE=mysql:9.7"
-    ),
-]
+pytestmark = [pytest.mark.mysql, needs_mysql]
 controls = AUDIT["controls"]
 MODULES = ("server", "passwords", "grants", "accounts")
 SQL = [
@@ -105,7 +100,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             ["docker", "run", "--detach", "--name", name, "--network=none",
              f"--volume={config}:/etc/mysql/conf.d/vm.cnf:ro", "--env=MYSQL_ROOT_HOST=localhost",
              "--env=MYSQL_ALLOW_EMPTY_PASSWORD=yes", "--env=MYSQL_DATABASE=clinic",
-             os.environ["TEST_DATABASE"]],
+             os.environ[IMAGE]],
             check=True, capture_output=True,
         )  # fmt: skip
         assert eventually(
