@@ -1,9 +1,9 @@
-"""Photograph every dashboard during the last spike, in the dark and the light theme.
+"""Photograph the dashboards during the last spike, the last outage and the last migration.
 
 python -m monitoring.screenshots http://127.0.0.1:3000
 
-The pictures are a laptop's first screen. They go to docs/images/grafana/, beside a page that says
-what they show; nothing is written when a panel on one of them is in error.
+The pictures are a laptop's first screen. They go to docs/images/grafana/, beside pages that say
+what they show; nothing is written when something did not happen, or a panel is in error.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.client import HTTPException
 from itertools import product
@@ -26,16 +27,59 @@ MONITORING = Path(__file__).parent
 DASHBOARDS = {
     path.stem: json.loads(path.read_text())
     for path in sorted((MONITORING / "grafana/dashboards").glob("*.json"))
+    if path.stem != "fleet"  # of several machines: empty on one
 }
 PICTURES = MONITORING.parent / "docs/images/grafana"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-THEMES: Final = ("dark", "light")
 SCREEN = ViewportSize(width=1440, height=900)  # a laptop's
 SHOWN_WITHIN = 30_000  # milliseconds
-PROFILE: Final = "spike"
-BEFORE, AFTER = 30, 60  # seconds around the run
+BEFORE, AFTER = 30, 60  # seconds around what happened
 STEP = 5
 LOOK_BACK = "12h"
+
+
+@dataclass(frozen=True)
+class Occasion:
+    """Something to be seen on dashboards.
+
+    Attributes:
+        title: of its page.
+        seen: PromQL that has a value while it happens.
+        caused_by: the command that makes it happen.
+        dashboards: which show it, each in all themes.
+    """
+
+    name: str
+    title: str
+    seen: str
+    caused_by: str
+    dashboards: tuple[str, ...]
+    themes: tuple[str, ...]
+
+
+def _profile(name: str) -> str:
+    return f'locust_profile_info{{profile="{name}"}}'
+
+
+OCCASIONS: Final = (
+    Occasion(
+        "spike", "The profile spike, and what was around it",
+        _profile("spike"), "docker compose run --rm loadtest spike",
+        tuple(DASHBOARDS), ("dark", "light"),
+    ),
+    Occasion(
+        "database-restart", "MySQL is killed under load, and started again",
+        _profile("database-restart"),
+        ".venv/bin/python -m loadtest run database-restart --target compose",
+        ("overview", "pool", "mysql"), ("dark",),
+    ),
+    Occasion(
+        "migration", "A migration under load: its mark on the time axis, and nothing else",
+        "clinic_migration_last_started_timestamp_seconds > time() - 60",
+        "docker compose run --rm --no-deps migrate 'flask db downgrade -1 && flask db upgrade'",
+        ("overview", "pool"), ("dark",),
+    ),
+)  # fmt: skip
 
 
 class NotShownError(Exception):
@@ -43,32 +87,37 @@ class NotShownError(Exception):
 
 
 def main(grafana: str) -> None:
-    """Find the run, photograph, write."""
+    """Find what happened, photograph, write."""
     try:
-        begin, end = last_run(grafana)
-        pictures = dict(photographs(grafana, begin, end))
+        made = {occasion: _photographs(grafana, occasion) for occasion in OCCASIONS}
     except NotShownError as problem:
         sys.exit(str(problem))
     PICTURES.mkdir(parents=True, exist_ok=True)
-    for (name, theme), picture in pictures.items():
-        (PICTURES / f"{PROFILE}-{name}-{theme}.png").write_bytes(picture)
-    (PICTURES / f"{PROFILE}.md").write_text(page(begin, end))
+    for occasion, (text, pictures) in made.items():
+        for name, picture in pictures.items():
+            (PICTURES / f"{name}.png").write_bytes(picture)
+        (PICTURES / f"{occasion.name}.md").write_text(text)
 
 
-def last_run(grafana: str) -> tuple[float, float]:
-    """Return from when until when to look at the last run, seconds since 1970.
+def _photographs(grafana: str, occasion: Occasion) -> tuple[str, dict[str, bytes]]:
+    begin, end = last_time(grafana, occasion)
+    return page(occasion, begin, end), dict(photographs(grafana, occasion, begin, end))
+
+
+def last_time(grafana: str, occasion: Occasion) -> tuple[float, float]:
+    """Return from when until when to look at what happened last, seconds since 1970.
 
     Raises:
-        NotShownError: Grafana does not answer, or its Prometheus saw no run.
+        NotShownError: Grafana does not answer, or its Prometheus saw nothing of it.
     """
-    seen = f'timestamp(locust_profile_info{{profile="{PROFILE}"}})[{LOOK_BACK}:{STEP}s]'
+    seen = f"timestamp({occasion.seen})[{LOOK_BACK}:{STEP}s]"
     times = sorted(
         {float(scraped) for series in _ask(grafana, seen) for _, scraped in series["values"]}
     )
     if not times:
         raise NotShownError(
-            f"Prometheus has seen no run of the profile {PROFILE!r} in the last {LOOK_BACK}. "
-            f"Run it first: docker compose run --rm loadtest {PROFILE}"
+            f"Prometheus has seen no {occasion.name} in the last {LOOK_BACK}. "
+            f"Cause it first: {occasion.caused_by}"
         )
     begin = end = times[-1]
     for moment in reversed(times):
@@ -78,8 +127,10 @@ def last_run(grafana: str) -> tuple[float, float]:
     return begin - BEFORE, end + AFTER
 
 
-def photographs(grafana: str, begin: float, end: float) -> Iterator[tuple[tuple[str, str], bytes]]:
-    """Yield a picture of every dashboard from `begin` to `end`, by its name and theme.
+def photographs(
+    grafana: str, occasion: Occasion, begin: float, end: float
+) -> Iterator[tuple[str, bytes]]:
+    """Yield a picture of each dashboard from `begin` to `end`, by its file's name.
 
     Raises:
         NotShownError: there is no browser, a dashboard does not come, or a panel is in error.
@@ -89,11 +140,12 @@ def photographs(grafana: str, begin: float, end: float) -> Iterator[tuple[tuple[
         raise NotShownError(f"A browser is missing. Install one of: {', '.join(BROWSERS)}")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        for name, theme in product(DASHBOARDS, THEMES):
+        for name, theme in product(occasion.dashboards, occasion.themes):
             try:
-                yield (name, theme), photograph(browser, grafana, name, theme, begin, end)
+                picture = photograph(browser, grafana, name, theme, begin, end)
             except (AssertionError, Error) as error:
                 raise NotShownError(f"The dashboard {name!r} did not come: {error}") from error
+            yield f"{occasion.name}-{name}-{theme}", picture
 
 
 def photograph(
@@ -118,17 +170,17 @@ def photograph(
         shown.close()
 
 
-def page(begin: float, end: float) -> str:
+def page(occasion: Occasion, begin: float, end: float) -> str:
     """Return the page that says what the pictures show."""
     first, last = (datetime.fromtimestamp(moment, UTC) for moment in (begin, end))
     pictures = "\n".join(
-        f"![{name}, {theme}]({PROFILE}-{name}-{theme}.png)"
-        for name, theme in product(DASHBOARDS, THEMES)
+        f"![{name}, {theme}]({occasion.name}-{name}-{theme}.png)"
+        for name, theme in product(occasion.dashboards, occasion.themes)
     )
     return (
-        f"# The profile {PROFILE}, and what was around it\n\n"
-        f"{first:%Y-%m-%d %H:%M:%S} to {last:%H:%M:%S} UTC. Made by `make screenshots`.\n\n"
-        f"{pictures}\n"
+        f"# {occasion.title}\n\n"
+        f"{first:%Y-%m-%d %H:%M:%S} to {last:%H:%M:%S} UTC. Caused by `{occasion.caused_by}`, "
+        f"pictured by `make screenshots`.\n\n{pictures}\n"
     )
 
 

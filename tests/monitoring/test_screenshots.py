@@ -13,7 +13,17 @@ from urllib.parse import unquote_plus
 import pytest
 
 from loadtest.lab.ports import free_port
-from monitoring.screenshots import AFTER, BEFORE, BROWSERS, NotShownError, last_run, photographs
+from monitoring.screenshots import (
+    AFTER,
+    BEFORE,
+    BROWSERS,
+    OCCASIONS,
+    NotShownError,
+    last_time,
+    photographs,
+)
+
+SPIKE = OCCASIONS[0]
 
 Grafana = Callable[[list[float]], str]
 
@@ -52,17 +62,17 @@ def grafana() -> Iterator[Grafana]:
 def test_last_of_several_runs_is_photographed_with_what_is_around_it(grafana: Grafana) -> None:
     first = [1000.0 + 5 * scrape for scrape in range(6)]
     second = [2000.0 + 5 * scrape for scrape in range(9)]
-    assert last_run(grafana([*second, *first])) == (2000 - BEFORE, 2040 + AFTER)
+    assert last_time(grafana([*second, *first]), SPIKE) == (2000 - BEFORE, 2040 + AFTER)
 
 
 def test_no_run_at_all(grafana: Grafana) -> None:
     with pytest.raises(NotShownError, match="docker compose run --rm loadtest spike"):
-        last_run(grafana([]))
+        last_time(grafana([]), SPIKE)
 
 
 def test_no_grafana() -> None:
     with pytest.raises(NotShownError, match="No Grafana"):
-        last_run(f"http://127.0.0.1:{free_port()}")
+        last_time(f"http://127.0.0.1:{free_port()}", SPIKE)
 
 
 @pytest.mark.skipif(not any(map(shutil.which, BROWSERS)), reason="no browser is installed")
@@ -71,4 +81,4 @@ def test_what_is_no_dashboard_is_not_photographed(
 ) -> None:
     monkeypatch.setattr("monitoring.screenshots.SHOWN_WITHIN", 500)
     with pytest.raises(NotShownError, match="'load' did not come"):
-        next(photographs(grafana([]), 0, 60))
+        next(photographs(grafana([]), SPIKE, 0, 60))
