@@ -36,6 +36,19 @@ def test_each_says_all_that_is_due(entry: Entry) -> None:
     assert [part for part in PARTS if part in entry.parts] == list(PARTS)
 
 
+def test_at_least_five_are_pictured_where_their_text_stands() -> None:
+    charts = {
+        name: re.findall(r"!\[[^\]]+\]\(images/findings/([a-z-]+)\.svg\)", entry.text)
+        for name, entry in ENTRIES.items()
+    }
+    shown = [chart for found in charts.values() for chart in found]
+    assert len(shown) >= 5
+    findings = Path(__file__).parents[2] / "docs/findings.md"
+    for chart in shown:
+        assert f"### {chart}\n" in findings.read_text(), chart
+        assert (findings.parent / f"images/findings/{chart}.svg").exists(), chart
+
+
 def test_the_panels_alerts_and_reasons_it_names_are_there() -> None:
     monitoring = Path(__file__).parents[2] / "monitoring"
     dashboards = (monitoring / "grafana/dashboards").glob("*.json")
