@@ -15,7 +15,7 @@ reach
 
 revision=$(git -C "$here" rev-parse HEAD)
 names=(HOST_PROJECT HOST_DATA_DISK HOST_SUBNET HOST_BRIDGE MYSQL_SERIES MYSQL_SOURCE BACKUP_REPOSITORY
-  BACKUP_ENVIRONMENT STACK_SERVICES)
+  BACKUP_ENVIRONMENT APP_SETTINGS STACK_SERVICES)
 
 answers() { remote "cloud-init status --wait >/dev/null 2>&1 || true; sudo -n true" 2>/dev/null; }
 wait_for_it() {

@@ -26,4 +26,5 @@
 BACKUP_REPOSITORY_DEFAULT=/var/backups/poolsight   # in a cloud: storage that storage.sh makes
 : "${BACKUP_REPOSITORY:=$BACKUP_REPOSITORY_DEFAULT}"   # restic's: a path, azure:CONTAINER:/ or gs:BUCKET:/
 : "${BACKUP_ENVIRONMENT:=}"           # lines that restic wants beside, as AZURE_ACCOUNT_NAME=...
+: "${APP_SETTINGS:=}"                 # lines of docs/settings.md, as CLINIC_POOL_SIZE=8
 : "${STACK_SERVICES:=}"               # services of Compose to start; empty: all but load and faults

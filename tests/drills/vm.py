@@ -39,6 +39,8 @@ STEPS = ("base", "data", "firewall", "docker", "images", "secrets", "mysql", "ac
 SERVICES = "app nginx prometheus mysqld-exporter node-exporter"
 IMAGES = ("poolsight-app:local", "nginxinc/nginx-unprivileged:1.26.3", "prom/prometheus:v3.5.3",
           "prom/mysqld-exporter:v0.19.0", "prom/node-exporter:v1.11.1")  # fmt: skip
+# What is patient enough on a processor is not where it is emulated: to connect takes longer.
+EMULATED = "CLINIC_POOL_TIMEOUT=4\nCLINIC_DB_CONNECT_TIMEOUT=8"
 CLIENTS = 2  # of an emulated processor
 MORE = 4  # with them as many as one worker may open connections, so that nobody waits for one
 EXPOSURE = 2.0  # of systemd-analyze security, at most
@@ -56,6 +58,7 @@ class SetUp:
             "HOST_DATA_DISK": "/dev/disk/by-id/virtio-data",
             "MYSQL_SOURCE": source,
             "STACK_SERVICES": SERVICES,
+            "APP_SETTINGS": EMULATED if accelerator()[1].startswith("tcg") else "",
         }
 
     def run(self) -> str:
@@ -338,7 +341,9 @@ def _rotated(stack: MachineStack, found: dict[str, Any]) -> bool:
         signed_in = eventually(lambda: _exporter_is_signed_in(stack), within=120, every=1)
     found["rotation"] = {str(status): number for status, number in traffic.statuses.items()}
     found["exporter signed in after its rotation"] = signed_in
-    return set(traffic.statuses) <= {200, 201} and signed_in
+    failed = [one for one in traffic.answers if one.status not in (200, 201)]
+    found["rotation's failures"] = [asdict(one) for one in failed]
+    return not failed and signed_in
 
 
 def _exporter_is_signed_in(stack: MachineStack) -> bool:

@@ -19,6 +19,7 @@ COMPOSE_PROFILES=
 COMPOSE_FILE=docker-compose.yml:compose/vm.yml
 CLINIC_DB_HOST=host.docker.internal
 CLINIC_DB_NETWORK_INTERNAL=false
+$APP_SETTINGS
 CONF
 ensure "the application's image is of commit $POOLSIGHT_REVISION" of_this_commit build
 conclude
