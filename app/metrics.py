@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from threading import Thread
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler
 
 from flask import Flask
-from prometheus_client import CollectorRegistry, make_wsgi_app, values
+from prometheus_client import CollectorRegistry, Metric, make_wsgi_app, values
+from prometheus_client.core import InfoMetricFamily
 from prometheus_client.exposition import ThreadingWSGIServer
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
@@ -80,6 +81,18 @@ def serve(listener: socket.socket, budget: Budget | None = None, *others: Collec
     server.set_app(exposition(budget, *others))
     server.daemon_threads = True
     Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+
+
+class NodeCollector(Collector):
+    """Tells which machine of a fleet this replica runs on: ``clinic_node_info{node="..."} 1``."""
+
+    def __init__(self, node: str) -> None:
+        self._node = node
+
+    def collect(self) -> Iterator[Metric]:
+        """The one metric."""
+        meaning = "The machine of a fleet that this replica of the application runs on."
+        yield InfoMetricFamily("clinic_node", meaning, {"node": self._node})
 
 
 class _Silent(WSGIRequestHandler):

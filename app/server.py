@@ -102,7 +102,8 @@ def on_starting(server: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Answer for metrics in every worker."""
     if _listener is not None:
-        metrics.serve(_listener, _budget, SchemaCollector(_known))
+        nodes = [metrics.NodeCollector(_known.node)] if _known.node else []
+        metrics.serve(_listener, _budget, SchemaCollector(_known), *nodes)
 
 
 def on_exit(server: Any) -> None:

@@ -136,6 +136,11 @@ class Settings(BaseSettings):
     db_reserved_connections: Annotated[int, Field(ge=0, le=100000)] = Field(
         10, description="Of the server's max_connections, those that are not for the application."
     )
+    node: str | None = Field(
+        None,
+        max_length=253,
+        description="Machine of a fleet that it runs on, for dashboards.",
+    )
     bind: HostAndPort = Field("127.0.0.1:8000", description="Where pages and API listen.")
     metrics_bind: HostAndPort = Field("127.0.0.1:9200", description="Where /metrics listens.")
 

@@ -134,6 +134,13 @@ ALERTS: Final = (
         "Workers x (pool_size + max_overflow) x replicas is {{ $value }}, above the budget.",
     ),
     Alert(
+        "ReplicasNotRead", WARNING, 60,
+        "reads that a MySQL replica should answer have been going to the source for a minute",
+        'sum by (job, reason) (rate(clinic_reads_total{reason=~"stale|away"}[1m])) > 0',
+        "The source answers what MySQL's replicas should: they are {{ $labels.reason }}.",
+        "{{ $value | humanize }} reads a second go to the source instead.",
+    ),
+    Alert(
         "PoolDisagreesWithMySQL", WARNING, 60,
         f"pools and processlist differ by more than {limit.DISAGREEMENT} connections",
         "abs(sum(db_client_connection_count)"

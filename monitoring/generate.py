@@ -16,6 +16,7 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from monitoring import alerts
+from monitoring.grafana.fleet import fleet
 from monitoring.grafana.load import load
 from monitoring.grafana.mysql import mysql
 from monitoring.grafana.overview import overview
@@ -43,7 +44,7 @@ def main(arguments: list[str]) -> int:
 
 def generated() -> Iterator[tuple[Path, str]]:
     """Yield every file with what belongs in it."""
-    for dashboard in (overview, pool, mysql, load, stack):
+    for dashboard in (overview, pool, mysql, load, stack, fleet):
         yield DASHBOARDS / f"{dashboard.__name__}.json", render(dashboard())
     yield RULES, rules()
     yield RUNBOOK, with_table(RUNBOOK.read_text())

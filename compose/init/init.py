@@ -29,10 +29,12 @@ PASSWORDS = (
     "app_password",
     "migrator_password",
     "exporter_password",
+    "replicator_password",
     "flask_secret_key",
     "grafana_admin_password",
 )
-SERVER_NAMES = ("mysql", "toxiproxy", "localhost", "host.docker.internal", "127.0.0.1")
+# Where clients may meet a MySQL server, or a replica of it through MySQL Router.
+SERVER_NAMES = ("mysql", "toxiproxy", "router", "localhost", "host.docker.internal", "127.0.0.1")
 NEXT = "_next"  # of a master's name: what is about to replace it
 MOUNT = "/run/secrets/clinic"  # where every consumer sees its own volume
 
@@ -96,6 +98,7 @@ def volumes() -> list[Volume]:
                 "app_password": master("app_password"),
                 "migrator_password": master("migrator_password"),
                 "exporter_password": master("exporter_password"),
+                "replicator_password": master("replicator_password"),
             },
         ),
         Volume(
@@ -114,8 +117,11 @@ def volumes() -> list[Volume]:
 
 
 def server_names() -> list[str]:
-    """Return the names and addresses under which clients may meet the MySQL server."""
-    return sorted({*SERVER_NAMES, os.environ.get("CLINIC_DB_HOST") or "mysql"})
+    """Return the names and addresses under which clients may meet the MySQL servers."""
+    told = (os.environ.get(name, "") for name in ("CLINIC_DB_HOST", "CLINIC_DB_REPLICA_HOST"))
+    replicas = os.environ.get("CLINIC_DB_REPLICAS", "").split(",")
+    hosts = (replica.strip().rpartition(":")[0] for replica in replicas)
+    return sorted({*SERVER_NAMES, *filter(None, [*told, *hosts])})
 
 
 def client_file(user: str, password: str) -> str:

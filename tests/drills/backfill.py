@@ -87,7 +87,11 @@ def main() -> None:
             print(stack.migrate(command).stdout.strip()[-300:], flush=True)  # noqa: T201
         stack.compose("up", "--detach", "--wait", "--no-deps", "app", "nginx", timeout=120)
         turns, processors = Turns(stack), Processors()
-        with tempfile.TemporaryDirectory() as name, sent(stack, Path(name), HALF), processors:
+        with (
+            tempfile.TemporaryDirectory() as name,
+            sent(stack.ports["HTTP_PORT"], Path(name), HALF),
+            processors,
+        ):
             processors.demand_spare(*_load(WARM_UP))
             turns.run()
             found = list(requests(Path(name) / "requests.csv"))

@@ -15,7 +15,12 @@ from typing import Any
 from tests.drills import RESULTS, latest
 
 DOCS = RESULTS.parent
-PAGES = (DOCS / "migrations.md", DOCS / "findings.md", DOCS.parent / "README.md")
+PAGES = (
+    DOCS / "migrations.md",
+    DOCS / "findings.md",
+    DOCS / "scale.md",
+    DOCS.parent / "README.md",
+)
 BLOCK = re.compile(
     r"(<!-- quoted: (\S+), by make docs; do not edit -->\n).*?(<!-- end -->)", re.DOTALL
 )
@@ -92,6 +97,45 @@ def _others() -> Iterator[str]:
             f"| `make drill-backfill` | {int(fill['job']['finished'][2]):,} rows at "
             f"{fill['rows per second']:,} a second, killed once; {fill['job']['wrong']} wrong; "
             f"p99 of requests {fill['p99 ratio']} times what it was without |"
+        )
+
+
+def _swarm() -> Iterator[str]:
+    """What three nodes did under load, and how throughput grew."""
+    result = latest("swarm")
+    if result is None:
+        yield "Not recorded yet: `make drill-swarm`."
+        return
+    found = result["findings"]
+    yield (
+        f"`make drill-swarm` of {result['date'][:10]}, {result['versions']['server']}: three "
+        "nodes, source, replica and balancer as containers of one machine with two processors, so "
+        "that its times are not those of three machines. "
+        f"{found['failed by the lost node']} of {found['requests']:,} requests failed, all by the "
+        f"lost node; the last of them was over {found['last failure after, s']:.0f} s after its "
+        f"end, and its replicas were back on other nodes after "
+        f"{found['replicas back after, s']:.0f} s. Bookings lost: "
+        f"{len(found['bookings lost'])}."
+    )
+    yield ""
+    yield "| step | seconds | requests | failed | p50, ms | p99, ms |"
+    yield "|---|---|---|---|---|---|"
+    for one in found["steps"]:
+        yield (
+            f"| {one['name']} | {one['seconds']:.0f} | {one['requests']:,} | {one['failed']} "
+            f"| {one['p50'] * 1000:.0f} | {one['p99'] * 1000:.0f} |"
+        )
+    yield ""
+    yield (
+        "Requests that hold a connection for a second each, sent from three nodes; a replica may "
+        f"open 12. It ends by {found['throughput']['ended by']}:"
+    )
+    yield ""
+    yield "| replicas | good answers a second | processors idle |"
+    yield "|---|---|---|"
+    for one in found["throughput"]["rounds"]:
+        yield (
+            f"| {one['replicas']} | {one['requests a second']:.0f} | {one['idle'] * 100:.0f} % |"
         )
 
 
@@ -195,6 +239,7 @@ def _spread(runs: list[dict[str, Any]], name: str, factor: float = 1) -> str:
 
 QUOTES: dict[str, Callable[..., Iterator[str]]] = {
     "migrations": _migrations,
+    "swarm": _swarm,
     "scenario": _scenario,
     "spikes": _spikes,
     "closed": _closed,

@@ -156,7 +156,7 @@ def main() -> None:
         checks = Checks(stack)
         before = stack.sql("SELECT MAX(id) FROM schema_change")[0][0]
         probe = Probe(stack.ports["HTTP_PORT"], PROBED)
-        with sent(stack, directory), processors, probe:
+        with sent(stack.ports["HTTP_PORT"], directory), processors, probe:
             for patient in UNPARSEABLE:
                 probe.write(patient, DESK, DESK)
             rehearsal.run()

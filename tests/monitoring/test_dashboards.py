@@ -41,8 +41,8 @@ def queries(name: str) -> list[str]:
     return [target["expr"] for panel in panels(name) for target in panel["targets"]]
 
 
-def test_all_five_are_there() -> None:
-    assert {*DASHBOARDS} == {"overview", "pool", "mysql", "load", "stack"}
+def test_all_six_are_there() -> None:
+    assert {*DASHBOARDS} == {"overview", "pool", "mysql", "load", "stack", "fleet"}
 
 
 @each_dashboard

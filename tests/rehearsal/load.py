@@ -13,7 +13,7 @@ from pathlib import Path
 from app.metrics import LATENCY_BUCKETS
 from loadtest.records import requests
 from tests.rehearsal.report import Phase
-from tests.stack.stack import ROOT, Stack
+from tests.stack.stack import ROOT
 from tests.waiting import eventually
 
 WHOLE, HALF = "tests/rehearsal/traffic.toml", "tests/rehearsal/half.toml"
@@ -29,12 +29,12 @@ def backfill(directory: Path, began: float, ended: float) -> str:
 
 
 @contextmanager
-def sent(stack: Stack, directory: Path, traffic: str = WHOLE) -> Iterator[None]:
-    """Send *traffic* meanwhile; its requests and bookings are written to *directory*."""
+def sent(port: int, directory: Path, traffic: str = WHOLE) -> Iterator[None]:
+    """Send *traffic* to *port* here meanwhile; write its requests and bookings to *directory*."""
     log = (directory / "load.log").open("w")
     process = subprocess.Popen(
         [sys.executable, "-m", "loadtest", "load", traffic, "--host",
-         f"http://127.0.0.1:{stack.ports['HTTP_PORT']}"],
+         f"http://127.0.0.1:{port}"],
         cwd=ROOT,
         env={
             **os.environ,

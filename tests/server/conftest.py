@@ -23,6 +23,7 @@ SETTINGS = {
     "CLINIC_POOL_MAX_OVERFLOW": str(OVERFLOW),
     "CLINIC_POOL_TIMEOUT": "3",
     "CLINIC_LAB_ENABLED": "true",
+    "CLINIC_NODE": "node1",
 }
 
 

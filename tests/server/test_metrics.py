@@ -51,6 +51,10 @@ def test_every_worker_is_in_every_answer(application: Application) -> None:
         assert Scrape(application).values("db_client_connection_max") == every
 
 
+def test_the_machine_of_a_fleet_is_told_once(application: Application) -> None:
+    assert Scrape(application).values("clinic_node_info", node="node1") == [1]
+
+
 def test_requests_are_grouped_by_rule(application: Application) -> None:
     for path in ("/api/v1/appointments/1", "/api/v1/appointments/2", "/nothing", "/nowhere"):
         get(application, path)

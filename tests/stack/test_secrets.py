@@ -10,7 +10,8 @@ from tests.stack.stack import Stack, docker, inspect
 
 RUNNING = {
     "mysql": ("999", {"ca.pem", "server_cert.pem", "server_key.pem", "root_password", "root.cnf",
-                      "exporter.cnf", "app_password", "migrator_password", "exporter_password"}),
+                      "exporter.cnf", "app_password", "migrator_password", "exporter_password",
+                      "replicator_password"}),
     "app": ("10001", {"ca.pem", "db_password", "secret_key"}),
     "mysqld-exporter": ("65534", {"ca.pem", "exporter.cnf"}),
     "nginx": ("101", set()),
@@ -57,7 +58,7 @@ def test_a_one_shot_container_reads_its_own_secrets_only(stack: Stack, service: 
 
 
 def test_secrets_are_long_and_differ(secrets: dict[str, str]) -> None:
-    assert len(secrets) == 8
+    assert len(secrets) == 9
     assert len(set(secrets.values())) == len(secrets)
     assert min(len(text) for text in secrets.values()) >= 43
 
