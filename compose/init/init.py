@@ -33,6 +33,7 @@ PASSWORDS = (
     "flask_secret_key",
     "grafana_admin_password",
 )
+BYTES = {"replicator_password": 24}  # of randomness; MySQL takes 32 characters for replication
 # Where clients may meet a MySQL server, or a replica of it through MySQL Router.
 SERVER_NAMES = ("mysql", "toxiproxy", "router", "localhost", "host.docker.internal", "127.0.0.1")
 NEXT = "_next"  # of a master's name: what is about to replace it
@@ -57,7 +58,7 @@ def main(arguments: list[str]) -> int:
         case ["show", name] if name in PASSWORDS:
             sys.stdout.write(master(name) + "\n")
         case ["draft", name] if name in PASSWORDS:
-            sys.stdout.write(keep(f"{name}{NEXT}", password) + "\n")
+            sys.stdout.write(keep(f"{name}{NEXT}", lambda: password(name)) + "\n")
         case ["promote", name] if name in PASSWORDS:
             if (STATE / f"{name}{NEXT}").exists():
                 (STATE / f"{name}{NEXT}").replace(STATE / name)
@@ -131,13 +132,13 @@ def client_file(user: str, password: str) -> str:
 
 def master(name: str) -> str:
     """Return the password `name`, made on first use."""
-    return keep(name, password)
+    return keep(name, lambda: password(name))
 
 
-def password() -> str:
-    """Return 256 random bits in URL-safe characters, of every kind that validate_password wants."""
+def password(name: str) -> str:
+    """Return 192 or 256 random bits in URL-safe characters, of every kind that MySQL wants."""
     while True:
-        text = secrets.token_urlsafe(32)
+        text = secrets.token_urlsafe(BYTES.get(name, 32))
         if all(re.search(kind, text) for kind in ("[a-z]", "[A-Z]", "[0-9]", "[-_]")):
             return text
 

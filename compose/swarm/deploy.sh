@@ -40,7 +40,7 @@ export CLINIC_DB_READS="${CLINIC_DB_REPLICA_HOST:+$CLINIC_DB_REPLICA_HOST:$CLINI
 # --- secrets: init makes them here as for one machine, and each goes to Swarm by a name of its own.
 secrets=$(mktemp -d -p /dev/shm)    # memory: they are on no disk
 trap 'rm -rf "$secrets"' EXIT
-docker compose up --no-log-prefix --quiet-pull init
+docker compose up --quiet-pull init >/dev/null
 docker compose cp init:/volumes - | tar -x -C "$secrets"
 SECRETS=$(cd "$secrets/volumes" && digest app/* migrate/* exporter/* grafana/*)
 export SECRETS
@@ -61,18 +61,26 @@ CONFIGS=$(digest compose/swarm/*.* compose/alert-log/* monitoring/alertmanager/*
   monitoring/prometheus/rules/* monitoring/grafana/dashboards/* monitoring/grafana/provisioning/*/*)
 export NGINX CONFIGS
 
+# --- services are added to what runs: a file's own, on the stack's networks
+deploy() {
+  file=$1
+  shift
+  [ "${CLINIC_NETWORKS_ENCRYPTED:-true}" = false ] || set -- --compose-file compose/swarm/encrypted.yml "$@"
+  docker stack deploy --compose-file "$file" "$@" "$stack"
+}
+
 # --- migrations, each time anew: a job that has run is not run again otherwise
 migrated() {
   docker service ps --no-trunc --format '{{.CurrentState}} {{.Error}}' "${stack}_migrate"
 }
 docker service rm "${stack}_migrate" >/dev/null 2>&1 || true
-docker stack deploy "$@" --compose-file compose/swarm/migrate.yml "$stack"
+deploy compose/swarm/migrate.yml --detach "$@"
 until migrated | grep -qE '^(Complete|Failed|Rejected)'; do sleep 1; done
 docker service logs --raw "${stack}_migrate" 2>&1
 migrated | grep -q '^Complete' || fail "the migrations did not succeed: $(migrated). The release before goes on."
 
 # --- the services
-docker stack deploy "$@" --detach=false --compose-file compose/swarm.yml "$stack"
+deploy compose/swarm.yml --detach=false --quiet "$@"
 for service in $(docker stack services --format '{{.Name}}' "$stack"); do
   state=$(docker service inspect --format '{{if .UpdateStatus}}{{.UpdateStatus.State}}: {{.UpdateStatus.Message}}{{end}}' "$service")
   case $state in rollback* | paused*) fail "$service: $state. See docker service ps $service" ;; esac

@@ -12,7 +12,8 @@ from tests.stack.stack import ROOT, docker
 from tests.swarm.nodes import NETWORK
 from tests.waiting import eventually
 
-SOURCE, REPLICA = "source", "replica"
+# With a dot: a node asks nobody outside for a name without one.
+SOURCE, REPLICA = "source.test", "replica.test"
 START = 120.0  # seconds, for a first start on a busy machine
 # A client whose machine is gone says nothing: the kernel asks after half a minute.
 KEEPALIVE = {"time": 30, "intvl": 5, "probes": 3}
