@@ -97,7 +97,8 @@ def main() -> None:
     """Set up, try everything, and record."""
     source = mysql_source()
     _build()
-    found: dict[str, Any] = {"mysql source": source, "seconds": {}}
+    packages = "MySQL's own repository" if source == "mysql" else "Debian's packages, sid"
+    found: dict[str, Any] = {"mysql source": packages, "seconds": {}}
     user_data = ROOT / "vm-setup/cloud-init.yaml"
     began = time.monotonic()
     # Where a registry can be reached, images would be built and fetched there instead.
