@@ -46,7 +46,7 @@ test-stack: .venv/.tools .venv/.checkov ## The containers for real, and migratio
 rehearse: drill-rehearsal ## A schema change under live traffic, up and back down: about 15 minutes
 
 .PHONY: test-vm
-test-vm: drill-vm ## vm-setup/ on a real virtual machine, attacked and recovered: up to 25 minutes
+test-vm: drill-vm ## vm-setup/ on a real virtual machine, attacked and recovered: 40 to 55 minutes where its processor is emulated
 
 .PHONY: drills
 drills: $(DRILLS:%=drill-%) ## Everything that takes longer; results go to docs/results/
