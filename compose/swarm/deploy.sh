@@ -34,8 +34,9 @@ if [ -n "${CLINIC_DB_REPLICAS-}" ]; then
 fi
 export CLINIC_DB_REPLICA_HOST="${CLINIC_DB_REPLICA_HOST-}"
 export CLINIC_DB_REPLICA_PORT="${CLINIC_DB_REPLICA_PORT:-3306}" CLINIC_ROUTERS="${CLINIC_ROUTERS:-0}"
-export CLINIC_DB_SERVERS="$CLINIC_DB_HOST:${CLINIC_DB_PORT:-3306}${CLINIC_DB_REPLICAS:+,$CLINIC_DB_REPLICAS}"
 export CLINIC_DB_READS="${CLINIC_DB_REPLICA_HOST:+$CLINIC_DB_REPLICA_HOST:$CLINIC_DB_REPLICA_PORT}"
+replicas=${CLINIC_DB_REPLICAS:-$CLINIC_DB_READS}
+export CLINIC_DB_SERVERS="$CLINIC_DB_HOST:${CLINIC_DB_PORT:-3306}${replicas:+,$replicas}"
 
 # --- secrets: init makes them here as for one machine, and each goes to Swarm by a name of its own.
 secrets=$(mktemp -d -p /dev/shm)    # memory: they are on no disk
@@ -57,7 +58,8 @@ hand_over exporter exporter/exporter.cnf
 hand_over grafana grafana/admin_password
 
 NGINX=$(digest compose/nginx/nginx.conf)
-CONFIGS=$(digest compose/swarm/*.* compose/alert-log/* monitoring/alertmanager/* \
+CONFIGS=$(digest compose/swarm/prometheus.yml compose/swarm/router.conf compose/swarm/history.yml \
+  compose/alert-log/* monitoring/alertmanager/* \
   monitoring/prometheus/rules/* monitoring/grafana/dashboards/* monitoring/grafana/provisioning/*/*)
 export NGINX CONFIGS
 
@@ -75,7 +77,7 @@ migrated() {
 }
 docker service rm "${stack}_migrate" >/dev/null 2>&1 || true
 deploy compose/swarm/migrate.yml --detach "$@"
-until migrated | grep -qE '^(Complete|Failed|Rejected)'; do sleep 1; done
+until migrated | grep -qE '^(Complete|Failed|Rejected)'; do sleep 1; done    # it tells nobody
 docker service logs --raw "${stack}_migrate" 2>&1
 migrated | grep -q '^Complete' || fail "the migrations did not succeed: $(migrated). The release before goes on."
 
