@@ -23,6 +23,7 @@ from tests.rehearsal.load import backfill, sent
 from tests.rehearsal.probe import DESK, Probe
 from tests.rehearsal.processors import Processors
 from tests.rehearsal.report import Phase, write
+from tests.rehearsal.report import phases as phases_of
 from tests.releases import PREVIOUS, PREVIOUS_SCHEMA, unpack
 from tests.stack.stack import GRAFANA_IMAGE, ROOT, Stack, has_image
 
@@ -126,14 +127,6 @@ class Rehearsal:
     def _pause(self, seconds: float) -> None:
         time.sleep(seconds)  # for the load, which is what this is about
 
-    def phases(self, found: list[Request]) -> list[Phase]:
-        """What became of the requests of each step."""
-        ends = [began for _, began in self.began[1:]]
-        return [
-            Phase.of(name, began, ended, found)
-            for (name, began), ended in zip(self.began[:-1], ends, strict=True)
-        ]
-
 
 def main() -> None:
     """Rehearse, report and record."""
@@ -167,7 +160,7 @@ def main() -> None:
         version = stack.sql("SELECT VERSION()")[0][0]
     finally:
         stack.down()
-    phases = rehearsal.phases(found)
+    phases = phases_of(rehearsal.began, found)
     spare = {one.name: processors.shares(one.began, one.began + one.seconds) for one in phases}
     _conclude(phases, found, probe, held, statements, version, patients, directory, spare)
 

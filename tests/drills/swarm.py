@@ -18,11 +18,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from loadtest.records import Request, requests
+from loadtest.records import requests
 from tests.drills import record
 from tests.rehearsal.load import sent
 from tests.rehearsal.processors import Processors
-from tests.rehearsal.report import Phase
+from tests.rehearsal.report import phases as phases_of
 from tests.releases import PREVIOUS, unpack
 from tests.stack.stack import ROOT
 from tests.swarm.fleet import Fleet
@@ -77,14 +77,6 @@ class Drill:
         self._replica_stops()
         self._step(LOST_NODE, self._lose)
         self._note("end")
-
-    def phases(self, found: list[Request]) -> list[Phase]:
-        """What became of the requests of each step."""
-        ends = [began for _, began in self.began[1:]]
-        return [
-            Phase.of(name, began, ended, found)
-            for (name, began), ended in zip(self.began[:-1], ends, strict=True)
-        ]
 
     def _replica_stops(self) -> None:
         fresh, stale = VISIBLE.format("replica", "fresh"), VISIBLE.format("source", "stale")
@@ -165,7 +157,7 @@ def _under_load(
     with Truth(servers) as truth, sent(fleet.port, directory, TRAFFIC):
         drill.run()
     found = list(requests(directory / "requests.csv"))
-    phases = drill.phases(found)
+    phases = phases_of(drill.began, found)
     compared = {
         one.name: truth.compare(fleet, one.began, one.began + one.seconds)
         for one in phases
