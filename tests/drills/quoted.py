@@ -112,8 +112,9 @@ def _swarm() -> Iterator[str]:
         "nodes, source, replica and balancer as containers of one machine with two processors, so "
         "that its times are not those of three machines. "
         f"{found['failed by the lost node']} of {found['requests']:,} requests failed, all by the "
-        f"lost node; the last of them was over {found['last failure after, s']:.0f} s after its "
-        f"end, and its replicas were back on other nodes after "
+        "lost node; the last of them was sent "
+        f"{found['last failure sent after, s']:.0f} s after its end, and its "
+        "replicas were back on other nodes after "
         f"{found['replicas back after, s']:.0f} s. Bookings lost: "
         f"{len(found['bookings lost'])}."
     )

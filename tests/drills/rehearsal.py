@@ -23,7 +23,7 @@ from tests.rehearsal.load import backfill, sent
 from tests.rehearsal.probe import DESK, Probe
 from tests.rehearsal.processors import Processors
 from tests.rehearsal.report import Phase, write
-from tests.rehearsal.report import phases as phases_of
+from tests.rehearsal.steps import Steps
 from tests.releases import PREVIOUS, PREVIOUS_SCHEMA, unpack
 from tests.stack.stack import GRAFANA_IMAGE, ROOT, Stack, has_image
 
@@ -53,7 +53,7 @@ class Rehearsal:
         self._stack = stack
         self._directory = directory
         self._processors = processors
-        self.began: list[tuple[str, float]] = []
+        self.steps = Steps()
 
     def prepare(self, patients: int) -> None:
         """The schema of before with sample data, and the release of before in front of it."""
@@ -66,13 +66,13 @@ class Rehearsal:
 
     def run(self) -> None:
         """All steps, while somebody else sends the load."""
-        self._pause(WARM_UP)
+        self.steps.load(WARM_UP)
         self._quiet(QUIETLY)
-        self._processors.demand_spare(self.began[0][1], time.time())
+        self._processors.demand_spare(self.steps.began[0][1], time.time())
         self._control(CONTROL)
         self._step("expand: db upgrade 0004", "flask db upgrade 0004")
         self._switch("switch to this release", "app-previous", "app")
-        quiet, control = self.began[0][1], self.began[1][1]
+        quiet, control = self.steps.began[0][1], self.steps.began[1][1]
         self._step("backfill", backfill(self._directory, quiet, control))
         self._step("contract: db upgrade", "flask db upgrade")
         self._step("back: db downgrade 0004", "flask db downgrade 0004")
@@ -80,7 +80,7 @@ class Rehearsal:
         self._step("back: db downgrade 0003", f"flask db downgrade {PREVIOUS_SCHEMA}")
         self._control(CONTROL_AGAIN)
         self._quiet(QUIETLY_AGAIN)
-        self._note("end")
+        self.steps.note("end")
 
     def migrate(self, command: str) -> None:
         """A command in a container of its own, and the end of what it said."""
@@ -90,19 +90,19 @@ class Rehearsal:
     def _control(self, name: str) -> None:
         # The same load on the same schema, and the same containers that start and stop: what that
         # costs this machine must not be taken for the migration's own doing.
-        self._note(name)
+        self.steps.note(name)
         self.migrate("flask db current")
         self._start("app")
-        self._pause(NOTICED)
+        self.steps.load(NOTICED)
         self._end("app")
-        self._pause(BETWEEN)
+        self.steps.load(BETWEEN)
 
     def _switch(self, name: str, old: str, new: str) -> None:
-        self._note(name)
+        self.steps.note(name)
         self._start(new)
-        self._pause(NOTICED)
+        self.steps.load(NOTICED)
         self._end(old)
-        self._pause(BETWEEN)
+        self.steps.load(BETWEEN)
 
     def _start(self, service: str) -> None:
         command = ("up", "--detach", "--wait", "--no-deps", "--no-build", service)
@@ -112,20 +112,13 @@ class Rehearsal:
         self._stack.compose("rm", "--stop", "--force", service)
 
     def _step(self, name: str, command: str) -> None:
-        self._note(name)
+        self.steps.note(name)
         self.migrate(command)
-        self._pause(BETWEEN)
+        self.steps.load(BETWEEN)
 
     def _quiet(self, name: str) -> None:
-        self._note(name)
-        self._pause(QUIET)
-
-    def _note(self, name: str) -> None:
-        print(f"{datetime.now(UTC):%H:%M:%S} {name}", flush=True)  # noqa: T201
-        self.began.append((name, time.time()))
-
-    def _pause(self, seconds: float) -> None:
-        time.sleep(seconds)  # for the load, which is what this is about
+        self.steps.note(name)
+        self.steps.load(QUIET)
 
 
 def main() -> None:
@@ -160,7 +153,7 @@ def main() -> None:
         version = stack.sql("SELECT VERSION()")[0][0]
     finally:
         stack.down()
-    phases = phases_of(rehearsal.began, found)
+    phases = rehearsal.steps.phases(found)
     spare = {one.name: processors.shares(one.began, one.began + one.seconds) for one in phases}
     _conclude(phases, found, probe, held, statements, version, patients, directory, spare)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +38,6 @@ class Phase:
         shares = [percentile(times, share) for share in (0.5, 0.99, 0.999, 1.0)]
         failed = sum(not one.good for one in found)
         return cls(name, began, ended - began, len(found), failed, *shares)
-
-
-def phases(began: Sequence[tuple[str, float]], requests: Sequence[Request]) -> list[Phase]:
-    """What became of the requests of each step; the last of *began* is only an end."""
-    return [
-        Phase.of(name, start, end, requests) for (name, start), (_, end) in pairwise(began)
-    ]  # fmt: skip
 
 
 def write(path: Path, result: dict[str, Any], phases: Sequence[Phase], requests: Any) -> None:
