@@ -7,6 +7,7 @@ schedule, and a greenlet for each request. Several users share the rate, on seve
 # mypy: allow-untyped-calls, allow-untyped-decorators
 
 import time
+from http.cookiejar import DefaultCookiePolicy
 from itertools import count
 from random import Random
 
@@ -41,6 +42,8 @@ class Generator(FastHttpUser):
         number, generators = next(self._numbers), max(1, options.generators)
         seed = options.seed + 7919 * (number + 1_000 * Run.worker)
         self._chance = Random(seed)  # noqa: S311 - traffic, not secrets
+        # Each arrival is somebody else: one jar would make them all the one who has just written.
+        self.client.cookiejar.set_policy(DefaultCookiePolicy(allowed_domains=()))
         self._in_flight = Pool(options.most_in_flight)
         Run.measures.in_flight_of(lambda: len(self._in_flight))
         schedule = due_times(Run.scenario.stages, Run.scenario.arrivals, seed, 1 / generators)

@@ -19,6 +19,8 @@ class FakeClinic:
     ``busy`` makes the first try of every booking a 503, ``taken`` makes every booking a 409,
     ``failing`` makes everything but the directory a 500, ``empty`` leaves it without data.
 
+    Whoever has changed something is given a cookie; ``known`` counts who came back with it.
+
     From request number ``freeze_at`` on nobody is answered, for ``freeze_for`` seconds or until
     ``thaw()``; the directory does not count, and is always answered.
     """
@@ -41,6 +43,7 @@ class FakeClinic:
         self.keys: Counter[str] = Counter()
         self.booked: list[dict[str, Any]] = []
         self.paths: list[str] = []
+        self.known = 0
         self.at_once = self.most_at_once = 0
         self.lock = Lock()
         self._thawed = Event()
@@ -66,10 +69,11 @@ class FakeClinic:
     def thaw(self) -> None:
         self._thawed.set()
 
-    def arrive(self, path: str) -> None:
+    def arrive(self, path: str, *, known: bool) -> None:
         """Note a request, and hold it while everything stands still."""
         with self.lock:
             self.paths.append(path)
+            self.known += known
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
             if len(self.paths) == self.freeze_at:
@@ -138,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
         return {"items": self.clinic.items.get(name, []), "next": None}
 
     def answer(self, status: int, body: dict[str, Any]) -> None:
-        self.clinic.arrive(self.path)
+        self.clinic.arrive(self.path, known="Cookie" in self.headers)
         sleep(self.clinic.delay)
         self.clinic.leave()
         self.write(500 if self.clinic.failing else status, "application/json", json.dumps(body))
@@ -150,6 +154,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         if status == 503:
             self.send_header("Retry-After", "0")
+        if self.command == "POST":
+            self.send_header("Set-Cookie", "wrote=1; Max-Age=60")
         self.end_headers()
         self.wfile.write(data)
 

@@ -68,6 +68,18 @@ def test_what_a_generator_is_late_counts_as_response_time(written: Written, tmp_
     assert max(one.seconds for one in found) > 0.4
 
 
+@pytest.mark.parametrize(("users", "come_back"), [((), False), (("--closed",), True)])
+def test_an_arrival_is_a_stranger_and_a_closed_user_comes_back(
+    loadtest: Callable[..., Result], written: Written, users: tuple[str, ...], come_back: bool
+) -> None:
+    path = written(SCENARIO.replace('"GET /lab/hold" = 1', "book = 1"))
+    with FakeClinic() as clinic:
+        result = loadtest("load", path, *users, "--host", clinic.host)
+    assert result.returncode == 0, result.stderr
+    assert len(clinic.booked) > 20
+    assert bool(clinic.known) == come_back
+
+
 def p95(path: Path) -> float:
     return percentile(sorted(one.seconds for one in requests(path)), 0.95) or 0.0
 
