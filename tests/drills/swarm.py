@@ -213,9 +213,10 @@ def _throughput(fleet: Fleet, nodes: Nodes, processors: Processors) -> dict[str,
     print(refused[-600:], flush=True)  # noqa: T201
     carried = [one["requests a second"] for one in rounds]
     in_full = [one["requests a second"] >= 0.85 * PER_REPLICA * one["replicas"] for one in rounds]
+    said = [line for line in refused.splitlines() if re.match("needed|granted|Does|deploy:", line)]
     ended_by = "the budget" if all(in_full) else "the processors"
     return {
-        "rounds": rounds, "ended by": ended_by, "said": refused.strip().splitlines()[-3:],
+        "rounds": rounds, "ended by": ended_by, "said": said,
         "checks": {
             "throughput grows with replicas": carried == sorted(carried),
             "what ends it is named": ended_by == "the budget"
