@@ -128,8 +128,15 @@ class Fleet:
         try:
             eventually(lambda: self.docker(*state).startswith(("Complete", "Failed")), within=180)
             return self._run("docker", "service", "logs", "--raw", f"{STACK}_loadtest")
+        except AssertionError as error:
+            raise RuntimeError("\n".join(map(self._state, ("", "-worker")))) from error
         finally:
             self.docker("service", "rm", f"{STACK}_loadtest", f"{STACK}_loadtest-worker")
+
+    def _state(self, suffix: str) -> str:
+        service = f"{STACK}_loadtest{suffix}"
+        tasks = self.docker("service", "ps", "--no-trunc", service)
+        return tasks + self._run("docker", "service", "logs", "--tail", "20", service, check=False)
 
     def _answers(self) -> bool:
         url = f"http://127.0.0.1:{self.port}/api/v1/clinicians?limit=1"

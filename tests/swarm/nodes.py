@@ -18,7 +18,6 @@ NETWORK, SUBNET = "poolsight-swarm", "10.97.0.0/24"
 # All managers: two of three go on without the third, which finds its address again.
 ADDRESSES = {"node1": "10.97.0.11", "node2": "10.97.0.12", "node3": "10.97.0.13"}
 NAMES = tuple(ADDRESSES)
-CALM = 25  # looks, a second apart, at nodes that are all ready: longer than until an election
 METRICS = "node1"  # which keeps the metrics, and from where the stack is deployed
 
 
@@ -60,27 +59,6 @@ class Nodes:
         """End a node as a power cut does: nobody hears a farewell."""
         docker("network", "disconnect", "--force", NETWORK, _container(name))
         docker("kill", _container(name))
-
-    def find(self, name: str) -> None:
-        """A node that was lost comes back, and joins those that went on."""
-        address = ("--ip", ADDRESSES[name], "--alias", name)
-        docker("network", "connect", *address, NETWORK, _container(name))
-        docker("start", _container(name))
-        # It may call an election a while later, and until that has ended nobody takes orders.
-        calm: list[bool] = []
-
-        def settled() -> bool:
-            calm.append(self._all_ready())
-            return len(calm) > CALM and all(calm[-CALM:])
-
-        eventually(settled, within=180, every=1)
-
-    def _all_ready(self) -> bool:
-        try:
-            shown = self.docker(METRICS, "node", "ls", "--format", "{{.Status}}")
-        except subprocess.CalledProcessError:  # no leader
-            return False
-        return shown.split() == ["Ready"] * len(NAMES)
 
     def _run(self, name: str) -> None:
         (self._directory / name).mkdir()
