@@ -66,6 +66,10 @@ docs-check: .venv/.tools ## Is the documentation true: links, figures, and comma
 	$(python) -m pytest -q tests/docs
 	$(python) -m tests.docs
 
+.PHONY: revision
+revision: .venv/.runtime ## A migration for what models.py says anew: make revision MESSAGE="what and why"
+	@$(python) -m tests.revision "$(MESSAGE)"
+
 .PHONY: reproduce
 reproduce: .venv/.tools ## Raise an error of docs/errors.md for real: make reproduce ERROR=queuepool-limit
 	@$(python) -m tests.errors $(ERROR)

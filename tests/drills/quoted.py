@@ -215,8 +215,12 @@ def _when() -> Iterator[str]:
         yield (
             f"Found on {result['date'][:10]} on {result['versions']['server']}, in "
             f"{result['findings']['minutes']:.0f} minutes, on a machine that the load shares with "
-            f"application and database. Figures are medians of the last {number} "
-            f"{'time' if number == 1 else 'times'}, and their range where it differs."
+            "application and database. Figures are "
+            + (
+                "of one run."
+                if number == 1
+                else f"medians of the last {number} runs, and their range where it differs."
+            )
         )
 
 
