@@ -62,12 +62,6 @@ class Fleet:
         """Run `docker` on the manager from where the stack is deployed."""
         return self._nodes.docker(METRICS, *arguments, timeout=timeout)
 
-    def running(self) -> int:
-        """How many replicas of the application are healthy, as Swarm has it."""
-        form = ("--format", "{{.Replicas}}")
-        shown = self.docker("service", "ls", "--filter", f"name={STACK}_app", *form)
-        return int(shown.split("/")[0])
-
     def nodes_with_replicas(self) -> dict[str, int]:
         """How many replicas run on each node."""
         listed = self.docker(

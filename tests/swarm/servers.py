@@ -15,8 +15,9 @@ from tests.waiting import eventually
 # With a dot: a node asks nobody outside for a name without one.
 SOURCE, REPLICA = "source.test", "replica.test"
 START = 120.0  # seconds, for a first start on a busy machine
-# A client whose machine is gone says nothing: the kernel asks after half a minute.
-KEEPALIVE = {"time": 30, "intvl": 5, "probes": 3}
+# A client whose machine is gone says nothing: the kernel asks after half a minute, and it gives up
+# in less than one to send what nobody has acknowledged.
+GONE = {"keepalive_time": 30, "keepalive_intvl": 5, "keepalive_probes": 3, "retries2": 6}
 
 
 class Servers:
@@ -105,13 +106,11 @@ class Servers:
             mysql / "replication.sh": "/opt/replication.sh",
         }
         volumes = [f"--volume={here}:{there}:ro" for here, there in mounted.items()]
-        keepalive = [
-            f"--sysctl=net.ipv4.tcp_keepalive_{key}={value}" for key, value in KEEPALIVE.items()
-        ]
+        sysctls = [f"--sysctl=net.ipv4.tcp_{key}={value}" for key, value in GONE.items()]
         docker(
             "run", "--detach", "--name", _container(name), "--hostname", name, "--user", "999:999",
             "--network", NETWORK, "--network-alias", name, "--restart", "unless-stopped",
-            "--memory", "1g", *volumes, *keepalive,
+            "--memory", "1g", *volumes, *sysctls,
             "--env", "MYSQL_ROOT_PASSWORD_FILE=/run/secrets/clinic/root_password",
             "--env", "MYSQL_ROOT_HOST=localhost", "--env", "MYSQL_DATABASE=clinic",
             "--entrypoint", "sh", "mysql:9.7", "/opt/start.sh",

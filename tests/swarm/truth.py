@@ -9,10 +9,14 @@ from typing import Any, Self
 from tests.swarm.fleet import Fleet
 from tests.swarm.servers import SOURCE, Servers
 
-PROCESSES = "SELECT COUNT(*) FROM performance_schema.processlist WHERE user = 'app'"
+PROCESSES = (
+    "SELECT SUBSTRING_INDEX(host, ':', 1), COUNT(*) FROM performance_schema.processlist "
+    "WHERE user = 'app' GROUP BY 1"
+)
 GAUGES = 'sum(db_client_connection_count{db_client_connection_pool_name="clinic"})'
-# A sum over all targets is of numbers that are up to a scrape interval old, and a target is gone
-# one interval after its replica.
+# A sum over all targets is of numbers that are up to a scrape interval old, each of a moment of its
+# own, and a target is gone one interval after its replica. So each node's count about then bounds
+# what its replicas add to the sum.
 BEFORE, AFTER = 10.0, 5.0  # seconds
 
 
@@ -21,7 +25,7 @@ class Truth:
 
     def __init__(self, servers: Servers) -> None:
         self._servers = servers
-        self._seen: list[tuple[float, int]] = []
+        self._seen: list[tuple[float, dict[str, int]]] = []
         self._over = Event()
         self._thread = Thread(target=self._look)
 
@@ -39,13 +43,18 @@ class Truth:
         course = fleet.course(GAUGES, began, ended)
         for at, gauges in course:
             near = [count for when, count in self._seen if at - BEFORE <= when <= at + AFTER]
-            if not near or not min(near) <= gauges <= max(near):
+            nodes = {node for counts in near for node in counts}
+            least, most = (
+                sum(bound(counts.get(node, 0) for counts in near) for node in nodes)
+                for bound in (min, max)
+            )
+            if not near or not least <= gauges <= most:
                 wrong.append({"second": round(at - began), "gauges": gauges, "MySQL": near})
         return {"compared": len(course), "wrong": wrong}
 
-    def now(self) -> int:
-        """How many there are."""
-        return int(self._servers.sql(SOURCE, PROCESSES)[0][0])
+    def now(self) -> dict[str, int]:
+        """How many there are, by the address that they come from: a node's."""
+        return {node: int(count) for node, count in self._servers.sql(SOURCE, PROCESSES)}
 
     def _look(self) -> None:
         while not self._over.wait(1):
