@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 def init_app(app: Flask, settings: Settings) -> None:
     """Let *app* read from the replica that *settings* name, if they do."""
     if settings.db_replica_host:
-        app.extensions["replicas"] = Replicas(settings.db_replica_max_lag)
+        app.extensions["replicas"] = Replicas(settings.db_replica_max_lag, settings.pool_timeout)
         app.after_request(_keep_at_source)
 
 
@@ -65,11 +65,14 @@ class Replicas:
 
     Args:
         max_lag: how old data may be, seconds.
+        patience: how long a thread waits for a connection (``pool_timeout``), seconds.
     """
 
-    def __init__(self, max_lag: float) -> None:
+    def __init__(self, max_lag: float, patience: float) -> None:
+        self._patience = patience
         self._freshness = Freshness(max_lag)
         self._rest_until = NEVER
+        self._answered = NEVER
         self._reads = Counter(
             "clinic_reads",
             "Reads that a replica may answer, by who did and why: the data of a replica are fresh; "
@@ -98,9 +101,14 @@ class Replicas:
         except DBAPIError as error:
             if error_code(error) in STATEMENT_TIMEOUTS:  # the source would take as long
                 raise
-            log.warning("A replica does not answer; the source does: %s", error.orig)
-            self._rest_until = monotonic() + RETRY
-            return self._at_source(work, "away")
+            return self._away(work, error.orig)
+        except PoolTimeoutError as error:
+            # All its connections are in use: by those who are answered, or by those who wait for
+            # a replica that hangs. The source must not get the load of one that is only busy.
+            if monotonic() - self._answered < self._patience:
+                raise
+            return self._away(work, error)
+        self._answered = monotonic()
         self._reads.labels(REPLICA, "fresh").inc()
         return result
 
@@ -112,6 +120,11 @@ class Replicas:
         if self._rest_until != NEVER:
             self._rest_until = now + RETRY
         return True
+
+    def _away(self, work: Callable[[Session], Result], error: BaseException | None) -> Result:
+        log.warning("A replica does not answer; the source does: %s", error)
+        self._rest_until = monotonic() + RETRY
+        return self._at_source(work, "away")
 
     def _at_source(self, work: Callable[[Session], Result], reason: str) -> Result:
         self._reads.labels(SOURCE, reason).inc()

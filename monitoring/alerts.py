@@ -135,10 +135,14 @@ ALERTS: Final = (
     ),
     Alert(
         "ReplicasNotRead", WARNING, 60,
-        "reads that a MySQL replica should answer have been going to the source for a minute",
-        'sum by (job, reason) (rate(clinic_reads_total{reason=~"stale|away"}[1m])) > 0',
-        "The source answers what MySQL's replicas should: they are {{ $labels.reason }}.",
-        "{{ $value | humanize }} reads a second go to the source instead.",
+        f"more than {limit.READS_AT_SOURCE:.0%} of what MySQL replicas should answer has been going"
+        " to the source for a minute",
+        # One in a while is a worker that seldom reads, and had to ask anew how fresh they are.
+        'sum by (job) (rate(clinic_reads_total{reason=~"stale|away"}[1m]))'
+        ' / sum by (job) (rate(clinic_reads_total{reason!="wrote"}[1m]))'
+        f" > {limit.READS_AT_SOURCE}",
+        "The source answers what MySQL's replicas should.",
+        "{{ $value | humanizePercentage }} of these reads go to the source instead.",
     ),
     Alert(
         "PoolDisagreesWithMySQL", WARNING, 60,
@@ -167,9 +171,16 @@ ALERTS: Final = (
     Alert(
         "MySQLDown", CRITICAL, 10,
         "the exporter cannot log in to MySQL",
-        "mysql_up == 0",
+        'mysql_up{role!="replica"} == 0',
         "MySQL does not answer.",
         "The exporter {{ $labels.instance }} cannot log in to it.",
+    ),
+    Alert(
+        "MySQLReplicaDown", WARNING, 30,
+        "the exporter cannot log in to a replica of MySQL, or through Router",
+        'mysql_up{role="replica"} == 0',
+        "A replica of MySQL does not answer.",
+        "The exporter cannot log in at {{ $labels.instance }}.",
     ),
     Alert(
         "MySQLRestarted", INFO, 0,

@@ -15,6 +15,8 @@ WAIT_LOST: Final = 0.5  # of pool_timeout
 PATIENCE: Final = 15  # how long a full pool or a queue may last: a burst is no incident
 DISAGREEMENT: Final = 2  # connections that open or close between two scrapes
 
+READS_AT_SOURCE: Final = 0.1  # of those that a replica may answer
+
 # The server. What is left of its connections is for people, exporter and backup.
 SERVER_BUSY: Final = 0.7
 SERVER_NEAR_LIMIT: Final = 0.8

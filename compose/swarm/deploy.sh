@@ -35,12 +35,12 @@ fi
 export CLINIC_DB_REPLICA_HOST="${CLINIC_DB_REPLICA_HOST-}"
 export CLINIC_DB_REPLICA_PORT="${CLINIC_DB_REPLICA_PORT:-3306}" CLINIC_ROUTERS="${CLINIC_ROUTERS:-0}"
 export CLINIC_DB_READS="${CLINIC_DB_REPLICA_HOST:+$CLINIC_DB_REPLICA_HOST:$CLINIC_DB_REPLICA_PORT}"
-replicas=${CLINIC_DB_REPLICAS:-$CLINIC_DB_READS}
-export CLINIC_DB_SERVERS="$CLINIC_DB_HOST:${CLINIC_DB_PORT:-3306}${replicas:+,$replicas}"
+export CLINIC_DB_FOLLOWERS="${CLINIC_DB_REPLICAS:-$CLINIC_DB_READS}"    # whom the exporter asks
 
 # --- secrets: init makes them here as for one machine, and each goes to Swarm by a name of its own.
 secrets=$(mktemp -d -p /dev/shm)    # memory: they are on no disk
 trap 'rm -rf "$secrets"' EXIT
+trap 'exit 130' INT TERM
 docker compose up --quiet-pull init >/dev/null
 docker compose cp init:/volumes - | tar -x -C "$secrets"
 SECRETS=$(cd "$secrets/volumes" && digest app/* migrate/* exporter/* grafana/*)

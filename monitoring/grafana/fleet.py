@@ -46,8 +46,10 @@ VERDICT: list[Any] = [
     ),
     tokens.number(
         "Are pools full?",
-        "Connections in use, of all that all pools may open.",
-        f"sum({USED}) / sum(db_client_connection_max)", "percentunit",
+        "Connections in use, of all that may be opened, of the pool that is fullest: the source's "
+        "or the one for replicas.",
+        f"max(sum by ({POOL}) ({USED}) / sum by ({POOL}) (db_client_connection_max))",
+        "percentunit",
         tokens.steps(limit.SATURATION_BUSY, limit.SATURATION_FULL),
     ),
     tokens.number(
@@ -88,8 +90,9 @@ NODES: list[Any] = [
         "Connections in use of what its workers may open, by replica. All full: more replicas, if "
         "they fit the server. One full: its machine is slow.",
         "percentunit",
-        {"{{instance}}":
-            f"sum by (instance) ({USED}) / sum by (instance) (db_client_connection_max)"},
+        {f"{{{{instance}}}} {{{{{POOL}}}}}":
+            f"sum by (instance, {POOL}) ({USED}) / sum by (instance, {POOL}) "
+            "(db_client_connection_max)"},
     ),
     tokens.curves(
         "Do all replicas fit the server?",

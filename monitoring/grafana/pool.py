@@ -8,7 +8,7 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from monitoring import thresholds as limit
 from monitoring.grafana import tokens
-from monitoring.grafana.ask import chosen, quantile, quantiles, rate
+from monitoring.grafana.ask import POOL, chosen, quantile, quantiles, rate
 from monitoring.grafana.frame import dashboard
 
 WORKER = "sum by (instance, worker)"
@@ -60,11 +60,13 @@ def pool() -> Dashboard:
 
 def how_full() -> Any:
     """Return how much of what may be opened is in use."""
+    by_pool = f"sum by ({POOL})"
     return tokens.number(
         "Is the pool full?",
-        "Connections in use, of all that the pools may open (size + overflow, every worker). "
-        "At 100 % the next request waits: see who holds connections.",
-        f"{USED} / {LIMIT}", "percentunit",
+        "Connections in use, of all that the pool may open (size + overflow, every worker); of "
+        "several pools the fullest. At 100 % the next request waits: see who holds connections.",
+        f"max({state('used', by_pool)} / {gauge('db_client_connection_max', by_pool)})",
+        "percentunit",
         tokens.steps(limit.SATURATION_BUSY, limit.SATURATION_FULL),
     )
 

@@ -111,10 +111,11 @@ def _swarm() -> Iterator[str]:
         f"`make drill-swarm` of {result['date'][:10]}, {result['versions']['server']}: three "
         "nodes, source, replica and balancer as containers of one machine with two processors, so "
         "that its times are not those of three machines. "
-        f"{found['failed by the lost node']} of {found['requests']:,} requests failed, all by the "
-        "lost node; the last of them was sent "
-        f"{found['last failure sent after, s']:.0f} s after its end, and its "
-        "replicas were back on other nodes after "
+        f"{_held(found['checks'])}. "
+        f"{sum(one['failed'] for one in found['steps'])} of {found['requests']:,} requests failed, "
+        f"{found['failed by the lost node']} of them by the lost node, the last "
+        f"{found['last failure after, s']:.0f} s after its end; its replicas were back on other "
+        "nodes after "
         f"{found['replicas back after, s']:.0f} s. Bookings lost: "
         f"{len(found['bookings lost'])}."
     )
@@ -129,7 +130,9 @@ def _swarm() -> Iterator[str]:
     yield ""
     yield (
         "Requests that hold a connection for a second each, sent from three nodes; a replica may "
-        f"open 12. It ends by {found['throughput']['ended by']}:"
+        f"open 12. It ends by {found['throughput']['ended by']}; of one replica more `deploy.sh` "
+        "says: "
+        f"*{'; '.join(' '.join(line.split()) for line in found['throughput']['said'][:3])}*"
     )
     yield ""
     yield "| replicas | good answers a second | processors idle |"
@@ -138,6 +141,14 @@ def _swarm() -> Iterator[str]:
         yield (
             f"| {one['replicas']} | {one['requests a second']:.0f} | {one['idle'] * 100:.0f} % |"
         )
+
+
+def _held(checks: dict[str, bool]) -> str:
+    """How many checks held, and which did not."""
+    missed = [name for name, held in checks.items() if not held]
+    return f"{len(checks) - len(missed)} of {len(checks)} checks held" + (
+        f"; not these: {', '.join(missed)}" if missed else ""
+    )
 
 
 def _scenario(name: str) -> Iterator[str]:

@@ -163,7 +163,7 @@ def _under_load(
     failed = [one for one in found if not one.good]
     # Also what was on its way when the node went.
     by_loss = [one for one in failed if one.due + one.seconds > lost_at]
-    last = max((one.due - lost_at for one in by_loss), default=0.0)
+    last = max((one.due + one.seconds - lost_at for one in by_loss), default=0.0)
     lost = _lost(servers, directory / "bookings.jsonl")
     twice = servers.sql(
         SOURCE, "SELECT slot_id FROM appointment WHERE cancelled_at IS NULL "
@@ -186,7 +186,7 @@ def _under_load(
     return {
         "checks": checks, **drill.found,
         "requests": len(found), "failed by the lost node": len(by_loss),
-        "last failure sent after, s": round(last, 1), "bookings lost": lost,
+        "last failure after, s": round(last, 1), "bookings lost": lost,
         "silent panels": silent,
         "compared": compared,
         "steps": [{**asdict(one), "began": round(one.began - phases[0].began)} for one in phases],

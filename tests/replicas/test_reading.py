@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -216,6 +217,24 @@ def test_source_answers_while_the_replica_is_away(replicated: Flask, pair: Pair)
     assert reads.since() == {("source", "away"): 20.0}
     docker("start", pair.replica.container)
     assert eventually(goes_to(client, "replica", "fresh"), within=60)
+
+
+@pytest.mark.mysql
+@needs_mysql
+def test_source_answers_those_who_queue_for_a_replica_that_hangs(
+    replicated: Flask, pair: Pair
+) -> None:
+    assert eventually(goes_to(newcomer(replicated), "replica", "fresh"), within=5)
+    many = 3 * replicated.extensions["settings"].pool_size
+    reads = Reads()
+    docker("pause", pair.replica.container)
+    try:
+        with ThreadPoolExecutor(many) as pool:
+            list(pool.map(slots, [newcomer(replicated) for _ in range(many)]))
+    finally:
+        docker("unpause", pair.replica.container)
+    assert reads.since() == {("source", "away"): float(many)}
+    assert eventually(goes_to(newcomer(replicated), "replica", "fresh"), within=60)
 
 
 @pytest.mark.mysql
