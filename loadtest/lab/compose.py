@@ -16,7 +16,7 @@ from loadtest.lab.application import ROOT
 from loadtest.lab.errors import LabError
 from loadtest.lab.processes import Service, Workspace, indented
 from loadtest.lab.sources import Prometheus, Source
-from loadtest.lab.targets import BOOKINGS, LOG, REQUESTS, Rows, versions
+from loadtest.lab.targets import BOOKINGS, LOG, REQUESTS, Execute, Rows, versions
 from loadtest.lab.waiting import wait_for
 from loadtest.send import target_problem
 
@@ -131,7 +131,7 @@ class Compose:
             raise
 
     @contextmanager
-    def session(self, statements: Sequence[str]) -> Iterator[None]:
+    def session(self, statements: Sequence[str]) -> Iterator[Execute]:
         """Keep a client's session open; it ends with its input."""
         with subprocess.Popen(  # noqa: S603
             _command("exec", "--no-TTY", "mysql", *MYSQL.split(), "--unbuffered"),
@@ -143,11 +143,17 @@ class Compose:
         ) as client:
             if client.stdin is None or client.stdout is None:
                 raise LabError("The database's client has no input.")
-            client.stdin.write("".join(f"{one};\n" for one in [*statements, "SELECT 'ready'"]))
-            client.stdin.flush()
-            if "ready\n" not in iter(client.stdout.readline, ""):
-                raise LabError(f"The database did not take {statements[-1]!r}.")
-            yield
+            stdin, stdout = client.stdin, client.stdout
+
+            def run(statement: str) -> None:
+                stdin.write(f"{statement};\nSELECT 'ready';\n")
+                stdin.flush()
+                if "ready\n" not in iter(stdout.readline, ""):
+                    raise LabError(f"The database did not take {statement!r}.")
+
+            for statement in statements:
+                run(statement)
+            yield run
 
     @contextmanager
     def toxic(self, type: str, attributes: Mapping[str, Any]) -> Iterator[None]:

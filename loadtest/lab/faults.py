@@ -51,13 +51,15 @@ def server_variable(
     Some take effect on new connections only: ``reconnect`` closes those that the application has.
     """
     ((before,),) = target.sql(f"SELECT @@GLOBAL.{name}")
-    target.sql(f"SET GLOBAL {name} = {int(value)}")
-    try:
-        if reconnect:
-            _kill_connections(target)
-        yield
-    finally:
-        target.sql(f"SET GLOBAL {name} = {int(before)}")
+    # One session for both: meanwhile the server may refuse everybody, the administrator too.
+    with target.session([]) as run:
+        run(f"SET GLOBAL {name} = {int(value)}")
+        try:
+            if reconnect:
+                _kill_connections(target)
+            yield
+        finally:
+            run(f"SET GLOBAL {name} = {int(before)}")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,6 +28,7 @@ SCRAPED = 20.0  # seconds until a Prometheus has scraped what has just started
 REQUESTS, BOOKINGS, LOG = "requests.csv", "bookings.jsonl", "load.log"
 
 Rows = Sequence[Sequence[Any]]
+Execute = Callable[[str], None]
 
 
 class Target(Protocol):
@@ -71,8 +72,8 @@ class Target(Protocol):
     def sql(self, statement: str, *, may_fail: bool = False) -> Rows:
         """Run a statement as the database's administrator."""
 
-    def session(self, statements: Sequence[str]) -> AbstractContextManager[None]:
-        """Run *statements* in a session that stays open meanwhile."""
+    def session(self, statements: Sequence[str]) -> AbstractContextManager[Execute]:
+        """Run *statements* in a session that stays open meanwhile; what it gives runs one more."""
 
     def toxic(self, type: str, attributes: Mapping[str, Any]) -> AbstractContextManager[None]:
         """Have Toxiproxy treat the connections to the database like this, meanwhile."""
@@ -158,12 +159,16 @@ class Embedded:
             raise LabError(f"{statement}: {error}") from error
 
     @contextmanager
-    def session(self, statements: Sequence[str]) -> Iterator[None]:
+    def session(self, statements: Sequence[str]) -> Iterator[Execute]:
         """Keep a connection of ``admin`` open."""
         with self.database.connect("admin") as connection, connection.cursor() as cursor:
-            for statement in statements:
+
+            def run(statement: str) -> None:
                 cursor.execute(statement)
-            yield
+
+            for statement in statements:
+                run(statement)
+            yield run
 
     def toxic(self, type: str, attributes: Mapping[str, Any]) -> AbstractContextManager[None]:
         """There is no proxy between application and database here."""
@@ -258,9 +263,9 @@ class Remote:
         """Not from here."""
         raise self._cannot(f"run {statement!r} on its database")
 
-    def session(self, statements: Sequence[str]) -> AbstractContextManager[None]:
+    def session(self, statements: Sequence[str]) -> AbstractContextManager[Execute]:
         """Not from here."""
-        raise self._cannot(f"run {statements[-1]!r} on its database")
+        raise self._cannot("keep a session at its database")
 
     def toxic(self, type: str, attributes: Mapping[str, Any]) -> AbstractContextManager[None]:
         """Not from here."""
