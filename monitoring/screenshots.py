@@ -1,9 +1,10 @@
-"""Photograph the dashboards during the last spike, the last outage and the last migration.
+"""Photograph the dashboards during the last spike, the last faults and the last migration.
 
 python -m monitoring.screenshots http://127.0.0.1:3000
 
 The pictures are a laptop's first screen. They go to docs/images/grafana/, beside pages that say
-what they show; nothing is written when something did not happen, or a panel is in error.
+what they show. Of what did not happen lately the pictures stay as they are; nothing is written
+when a panel is in error.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
-from playwright.sync_api import Browser, Error, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Page, ViewportSize, expect, sync_playwright
 
 MONITORING = Path(__file__).parent
 DASHBOARDS = {
@@ -33,6 +34,7 @@ PICTURES = MONITORING.parent / "docs/images/grafana"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SCREEN = ViewportSize(width=1440, height=900)  # a laptop's
 SHOWN_WITHIN = 30_000  # milliseconds
+LOOK = 2_000  # milliseconds between two looks
 BEFORE, AFTER = 30, 60  # seconds around what happened
 STEP = 5
 LOOK_BACK = "12h"
@@ -61,22 +63,29 @@ def _profile(name: str) -> str:
     return f'locust_profile_info{{profile="{name}"}}'
 
 
+def _scenario(name: str, title: str, *dashboards: str) -> Occasion:
+    command = f".venv/bin/python -m loadtest run {name} --target compose"
+    return Occasion(name, title, _profile(name), command, dashboards, ("dark",))
+
+
 OCCASIONS: Final = (
     Occasion(
         "spike", "The profile spike, and what was around it",
         _profile("spike"), "docker compose run --rm loadtest spike",
         tuple(DASHBOARDS), ("dark", "light"),
     ),
-    Occasion(
+    _scenario(
         "database-restart", "MySQL is killed under load, and started again",
-        _profile("database-restart"),
-        ".venv/bin/python -m loadtest run database-restart --target compose",
-        ("overview", "pool", "mysql"), ("dark",),
+        "overview", "pool", "mysql",
     ),
+    _scenario("breakpoint", "More and more requests, until the pool has nothing to give", "pool"),
+    _scenario("max-connections", "MySQL has room for fewer connections than the pool", "pool"),
+    _scenario("frozen-database", "MySQL stands still, its port open", "pool"),
+    _scenario("lock-contention", "Somebody holds a lock that everybody needs", "pool"),
     Occasion(
         "migration", "A migration under load: its mark on the time axis, and nothing else",
         "clinic_migration_last_started_timestamp_seconds > time() - 60",
-        "docker compose run --rm --no-deps migrate 'flask db downgrade -1 && flask db upgrade'",
+        "docker compose run --rm --no-deps migrate 'flask db downgrade && flask db upgrade'",
         ("overview", "pool"), ("dark",),
     ),
 )  # fmt: skip
@@ -89,7 +98,12 @@ class NotShownError(Exception):
 def main(grafana: str) -> None:
     """Find what happened, photograph, write."""
     try:
-        made = {occasion: _photographs(grafana, occasion) for occasion in OCCASIONS}
+        spans = {occasion: last_time(grafana, occasion) for occasion in OCCASIONS}
+        made = {
+            occasion: (page(occasion, *span), dict(photographs(grafana, occasion, *span)))
+            for occasion, span in spans.items()
+            if span
+        }
     except NotShownError as problem:
         sys.exit(str(problem))
     PICTURES.mkdir(parents=True, exist_ok=True)
@@ -97,28 +111,31 @@ def main(grafana: str) -> None:
         for name, picture in pictures.items():
             (PICTURES / f"{name}.png").write_bytes(picture)
         (PICTURES / f"{occasion.name}.md").write_text(text)
+    unseen = [
+        f"Prometheus has seen no {occasion.name} in the last {LOOK_BACK}, so its pictures are as "
+        f"they were. Cause it first: {occasion.caused_by}"
+        for occasion in OCCASIONS
+        if occasion not in made
+    ]
+    print("\n".join([f"Pictured: {', '.join(one.name for one in made) or 'nothing'}", *unseen]))  # noqa: T201
+    if not made:
+        sys.exit(1)
 
 
-def _photographs(grafana: str, occasion: Occasion) -> tuple[str, dict[str, bytes]]:
-    begin, end = last_time(grafana, occasion)
-    return page(occasion, begin, end), dict(photographs(grafana, occasion, begin, end))
-
-
-def last_time(grafana: str, occasion: Occasion) -> tuple[float, float]:
+def last_time(grafana: str, occasion: Occasion) -> tuple[float, float] | None:
     """Return from when until when to look at what happened last, seconds since 1970.
 
+    None if Prometheus has seen nothing of it.
+
     Raises:
-        NotShownError: Grafana does not answer, or its Prometheus saw nothing of it.
+        NotShownError: Grafana does not answer.
     """
     seen = f"timestamp({occasion.seen})[{LOOK_BACK}:{STEP}s]"
     times = sorted(
         {float(scraped) for series in _ask(grafana, seen) for _, scraped in series["values"]}
     )
     if not times:
-        raise NotShownError(
-            f"Prometheus has seen no {occasion.name} in the last {LOOK_BACK}. "
-            f"Cause it first: {occasion.caused_by}"
-        )
+        return None
     begin = end = times[-1]
     for moment in reversed(times):
         if begin - moment > AFTER:
@@ -153,7 +170,7 @@ def photograph(
 ) -> bytes:
     """Return the first screen of a dashboard as PNG, when all its panels have come."""
     span = {"from": f"{begin * 1000:.0f}", "to": f"{end * 1000:.0f}", "timezone": "utc"}
-    query = urllib.parse.urlencode(span | {"theme": theme, "kiosk": "true"})
+    query = urllib.parse.urlencode(span | {"theme": theme, "kiosk": "true", "refresh": "1d"})
     first = next(panel for panel in DASHBOARDS[name]["panels"] if panel["type"] != "row")
     shown = browser.new_page(viewport=SCREEN)
     try:
@@ -162,12 +179,26 @@ def photograph(
         expect(title).to_be_visible(timeout=SHOWN_WITHIN)
         loading = shown.get_by_label("Panel loading bar")
         expect(loading).to_have_count(0, timeout=SHOWN_WITHIN)
+        asking = shown.get_by_text("Cancel", exact=True)  # what "Refresh" says meanwhile
+        expect(asking).to_have_count(0, timeout=SHOWN_WITHIN)
         wrong = shown.get_by_test_id("data-testid Panel status error")
         if wrong.count():
             raise NotShownError(f"{name}: {wrong.count()} panels are in error. Open {shown.url}")
-        return shown.screenshot()
+        return _settled(shown)
     finally:
         shown.close()
+
+
+def _settled(shown: Page) -> bytes:
+    """Return the screen once it is the same twice: a Grafana that has just started paints late."""
+    before = b""
+    for _ in range(SHOWN_WITHIN // LOOK):
+        now = shown.screenshot()
+        if now == before:
+            return now
+        before = now
+        shown.wait_for_timeout(LOOK)
+    raise NotShownError(f"It does not come to rest. Open {shown.url}")
 
 
 def page(occasion: Occasion, begin: float, end: float) -> str:

@@ -26,12 +26,19 @@ def main(message: str) -> int:
             **database.environment("migrator"),
             "CLINIC_LOG_LEVEL": "WARNING",
         }
-        for words in (("db", "upgrade"), ("db", "migrate", "-m", message), ("schema", "plan")):
+
+        def flask(*words: str, quiet: bool = False) -> int:
             command = [sys.executable, "-m", "flask", "--app", "app", *words]
-            ended = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
-            if ended:
-                return ended
-    return 0
+            return subprocess.run(
+                command, cwd=ROOT, env=environment, check=False, capture_output=quiet
+            ).returncode
+
+        if failed := flask("db", "upgrade"):
+            return failed
+        if not flask("db", "check", quiet=True):
+            print("models.py says nothing that migrations/ do not: nothing is written.")  # noqa: T201
+            return 0
+        return flask("db", "migrate", "-m", message) or flask("schema", "plan")
 
 
 if __name__ == "__main__":

@@ -120,10 +120,16 @@ def _spike(app: Application) -> tuple[str, Path]:
     runs = Path(tempfile.mkdtemp(prefix="poolsight-screenshots-"))
     command = [sys.executable, "-m", "loadtest", "run", "spike", "--target", app.url,
                "--metrics", app.metrics_url, "--runs", str(runs)]  # fmt: skip
-    with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as load:
-        shown = eventually(lambda: _busy_status(app), within=60, every=0.5)
+    with (
+        tempfile.TemporaryFile("w+") as said,
+        subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT) as load,
+    ):
+        try:
+            shown = eventually(lambda: _busy_status(app), within=60, every=0.5)
+        except AssertionError as error:
+            load.wait()
+            said.seek(0)
+            raise NotShownError(f"Nobody waited for a connection:\n{said.read()}") from error
         load.wait()
     (directory,) = runs.iterdir()
     return shown, directory / "report.html"

@@ -20,6 +20,7 @@ from monitoring.screenshots import (
     OCCASIONS,
     NotShownError,
     last_time,
+    main,
     photographs,
 )
 
@@ -65,9 +66,13 @@ def test_last_of_several_runs_is_photographed_with_what_is_around_it(grafana: Gr
     assert last_time(grafana([*second, *first]), SPIKE) == (2000 - BEFORE, 2040 + AFTER)
 
 
-def test_no_run_at_all(grafana: Grafana) -> None:
-    with pytest.raises(NotShownError, match="docker compose run --rm loadtest spike"):
-        last_time(grafana([]), SPIKE)
+def test_no_run_at_all(
+    grafana: Grafana, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("monitoring.screenshots.OCCASIONS", OCCASIONS[:1])
+    with pytest.raises(SystemExit):
+        main(grafana([]))
+    assert "docker compose run --rm loadtest spike" in capsys.readouterr().out
 
 
 def test_no_grafana() -> None:
