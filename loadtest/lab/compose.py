@@ -131,7 +131,7 @@ class Compose:
             raise
 
     @contextmanager
-    def session(self, statements: Sequence[str]) -> Iterator[Execute]:
+    def session(self) -> Iterator[Execute]:
         """Keep a client's session open; it ends with its input."""
         with subprocess.Popen(  # noqa: S603
             _command("exec", "--no-TTY", "mysql", *MYSQL.split(), "--unbuffered"),
@@ -151,8 +151,6 @@ class Compose:
                 if "ready\n" not in iter(stdout.readline, ""):
                     raise LabError(f"The database did not take {statement!r}.")
 
-            for statement in statements:
-                run(statement)
             yield run
 
     @contextmanager

@@ -52,7 +52,7 @@ def server_variable(
     """
     ((before,),) = target.sql(f"SELECT @@GLOBAL.{name}")
     # One session for both: meanwhile the server may refuse everybody, the administrator too.
-    with target.session([]) as run:
+    with target.session() as run:
         run(f"SET GLOBAL {name} = {int(value)}")
         try:
             if reconnect:
@@ -72,7 +72,9 @@ def killed_connections(target: Target) -> Iterator[None]:
 @contextmanager
 def held_locks(target: Target, statement: str) -> Iterator[None]:
     """Somebody's transaction holds the locks of *statement* and does not end."""
-    with target.session(["BEGIN", statement]):
+    with target.session() as run:
+        run("BEGIN")
+        run(statement)
         yield
 
 

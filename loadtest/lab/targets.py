@@ -72,8 +72,8 @@ class Target(Protocol):
     def sql(self, statement: str, *, may_fail: bool = False) -> Rows:
         """Run a statement as the database's administrator."""
 
-    def session(self, statements: Sequence[str]) -> AbstractContextManager[Execute]:
-        """Run *statements* in a session that stays open meanwhile; what it gives runs one more."""
+    def session(self) -> AbstractContextManager[Execute]:
+        """Keep one session open meanwhile; what it gives runs a statement in it."""
 
     def toxic(self, type: str, attributes: Mapping[str, Any]) -> AbstractContextManager[None]:
         """Have Toxiproxy treat the connections to the database like this, meanwhile."""
@@ -159,15 +159,13 @@ class Embedded:
             raise LabError(f"{statement}: {error}") from error
 
     @contextmanager
-    def session(self, statements: Sequence[str]) -> Iterator[Execute]:
+    def session(self) -> Iterator[Execute]:
         """Keep a connection of ``admin`` open."""
         with self.database.connect("admin") as connection, connection.cursor() as cursor:
 
             def run(statement: str) -> None:
                 cursor.execute(statement)
 
-            for statement in statements:
-                run(statement)
             yield run
 
     def toxic(self, type: str, attributes: Mapping[str, Any]) -> AbstractContextManager[None]:
@@ -263,7 +261,7 @@ class Remote:
         """Not from here."""
         raise self._cannot(f"run {statement!r} on its database")
 
-    def session(self, statements: Sequence[str]) -> AbstractContextManager[Execute]:
+    def session(self) -> AbstractContextManager[Execute]:
         """Not from here."""
         raise self._cannot("keep a session at its database")
 

@@ -15,7 +15,7 @@ from tests.waiting import eventually
 
 IMAGE = "docker:28-dind"
 NETWORK, SUBNET = "poolsight-swarm", "10.97.0.0/24"
-# All managers: two of three go on without the third, which finds its address again.
+# All managers: two of three go on without the third.
 ADDRESSES = {"node1": "10.97.0.11", "node2": "10.97.0.12", "node3": "10.97.0.13"}
 NAMES = tuple(ADDRESSES)
 METRICS = "node1"  # which keeps the metrics, and from where the stack is deployed
