@@ -7,6 +7,7 @@ cannot work ends in one message. Nothing that was opened for the trial is kept.
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import os
 import shutil
@@ -22,7 +23,7 @@ from pydantic import Field
 
 from app import metrics, owned
 from app.addresses import listen
-from app.database import budget, connect_args
+from app.database import budget, close_idle, connect_args
 from app.logs import configure
 from app.pool import Budget
 from app.pool.slots import DIRECTORY_VARIABLE
@@ -106,9 +107,23 @@ def post_worker_init(worker: Any) -> None:
         metrics.serve(_listener, _budget, SchemaCollector(_known), *nodes)
 
 
+def worker_exit(server: Any, worker: Any) -> None:
+    """Close what is open at the database, when the last request is answered."""
+    app = getattr(worker, "wsgi", None)  # none where it did not come that far
+    if app is not None:
+        close_idle(app)
+    _end_at_once()
+
+
 def on_exit(server: Any) -> None:
     """Remove the metrics directory."""
     shutil.rmtree(os.environ.get(DIRECTORY_VARIABLE, ""), ignore_errors=True)
+    _end_at_once()
+
+
+def _end_at_once() -> None:
+    """Let the interpreter end without looking at each object, which takes it most of a second."""
+    gc.freeze()
 
 
 def _listen(address: str, setting: str) -> socket.socket:

@@ -156,7 +156,9 @@ def photographs(
     if found is None:
         raise NotShownError(f"A browser is missing. Install one of: {', '.join(BROWSERS)}")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=found, args=["--no-sandbox", "--disable-gpu"]
+        )
         for name, theme in product(occasion.dashboards, occasion.themes):
             try:
                 picture = photograph(browser, grafana, name, theme, begin, end)

@@ -14,12 +14,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, FloatRect, Page, ViewportSize, expect, sync_playwright
 
 from loadtest.lab.application import Application
 from loadtest.lab.database import PrivateDatabase
@@ -56,9 +55,7 @@ def main() -> None:
         _pages(browser, app.url)
         terminal, report = _spike(app)
         _terminal(browser, terminal)
-        page = browser.new_page(viewport=SCREEN)
-        page.goto(report.as_uri())
-        _take(page, "report")
+        _report(browser, report)
     pictures = "\n".join(f"![{text}]({name}.png)\n\n{text}.\n" for name, text in SHOWN.items())
     (PICTURES / "README.md").write_text(
         f"# The application\n\nBy `make screenshots`.\n\n{pictures}"
@@ -84,7 +81,9 @@ def _browser() -> Iterator[Browser]:
     if found is None:
         raise NotShownError(f"A browser is missing. Install one of: {', '.join(BROWSERS)}")
     with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield playwright.chromium.launch(
+            executable_path=found, args=["--no-sandbox", "--disable-gpu"]
+        )
 
 
 def _pages(browser: Browser, url: str) -> None:
@@ -109,6 +108,16 @@ def _pages(browser: Browser, url: str) -> None:
     _take(page, "contact")
     page.goto("/waitlist")
     _take(page, "waitlist")
+
+
+def _report(browser: Browser, report: Path) -> None:
+    """The report down to its charts: what it concludes."""
+    page = browser.new_page(viewport=SCREEN)
+    page.goto(report.as_uri())
+    charts = page.get_by_role("heading", name="Second by second").bounding_box()
+    assert charts is not None
+    clip = FloatRect(x=0, y=0, width=SCREEN["width"], height=charts["y"])
+    page.screenshot(path=PICTURES / "report.png", full_page=True, clip=clip)
 
 
 def _take(page: Page, name: str) -> None:
@@ -139,10 +148,7 @@ def _busy_status(app: Application) -> str:
     """What ``flask pool status`` shows while threads wait; nothing while none does."""
     at = app.metrics_url.removeprefix("http://").split("/")[0]
     shown = app.flask("pool", "status", "--once", "--at", at)
-    with urllib.request.urlopen(app.metrics_url, timeout=5) as answer:
-        metrics = answer.read().decode()
-    waiting = re.findall(r"^db_client_connection_pending_requests\S* (\S+)", metrics, re.MULTILINE)
-    return shown if any(float(one) for one in waiting) else ""
+    return shown if re.search(r"threads? waits?, for", shown) else ""
 
 
 def _terminal(browser: Browser, text: str) -> None:

@@ -77,7 +77,15 @@ migrated() {
 }
 docker service rm "${stack}_migrate" >/dev/null 2>&1 || true
 deploy compose/swarm/migrate.yml --detach "$@"
-until migrated | grep -qE '^(Complete|Failed|Rejected)'; do sleep 1; done    # it tells nobody
+waiting=0    # seconds: Swarm itself waits for ever for a node that has room, and tells nobody
+until state=$(migrated); echo "$state" | grep -qE '^(Complete|Failed|Rejected)'; do
+  case $state in Pending*) waiting=$((waiting + 1)) ;; *) waiting=0 ;; esac
+  if [ $waiting -gt 60 ]; then
+    docker service rm "${stack}_migrate" >/dev/null
+    fail "no node takes the migrations: $state. The release before goes on."
+  fi
+  sleep 1
+done
 docker service logs --raw "${stack}_migrate" 2>&1
 migrated | grep -q '^Complete' || fail "the migrations did not succeed: $(migrated). The release before goes on."
 

@@ -30,9 +30,9 @@ def headline(run: Run) -> str:
             "connections were in use, and no thread was seen waiting."
         )
     return (
-        f"The pool was full for {found.seconds_waiting:.0f} s: up to {found.most_waiting:.0f} "
-        f"threads waited for one of {found.limit:.0f} connections, "
-        f"the longest seen for {milliseconds(found.longest_wait)}."
+        f"The pool was full for {found.seconds_waiting:.0f} s: up to "
+        f"{_counted(found.most_waiting, 'thread')} waited for one of {found.limit:.0f} "
+        f"connections, the longest seen for {milliseconds(found.longest_wait)}."
     )
 
 
@@ -94,7 +94,7 @@ def _timeouts(found: Facts, timeout: str | None) -> str:
     limit = f"pool_timeout ({timeout} s)" if timeout else "pool_timeout"
     if found.timeouts:
         return (
-            f"{found.timeouts:.0f} requests got no connection within {limit} and were answered 503."
+            f"{_counted(found.timeouts, 'request')} got no connection within {limit}: answered 503."
         )
     return f"Nobody waited as long as {limit}." if found.most_waiting else ""
 
@@ -103,7 +103,7 @@ def _recovery(run: Run, found: Facts) -> str:
     if not found.most_waiting:
         return ""
     if found.waiting_at_end:
-        return f"When the recording ended, {found.waiting_at_end:.0f} threads still waited."
+        return f"When the recording ended, {_counted(found.waiting_at_end, 'thread')} still waited."
     if found.recovered_after is None:
         return f"The recording ended before {run.focus} did."
     after = f"{found.recovered_after:.0f} s after {run.focus} ended"
@@ -162,6 +162,10 @@ def _closed(run: Run) -> str:
         f"{milliseconds(closed.p95)} where it is {milliseconds(opened.p95)}: they sent "
         f"{closed.requests:,} requests instead of {opened.requests:,}."
     )
+
+
+def _counted(number: float, noun: str) -> str:
+    return f"{number:.0f} {noun}{'' if round(number) == 1 else 's'}"
 
 
 def whole(results: list[StageResult]) -> StageResult | None:

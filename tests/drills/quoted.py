@@ -112,14 +112,14 @@ def _swarm() -> Iterator[str]:
         "nodes, source, replica and balancer as containers of one machine with two processors, so "
         "that its times are not those of three machines. "
         f"{_held(found['checks'])}. "
-        f"{sum(one['failed'] for one in found['steps'])} of {found['requests']:,} requests failed, "
-        f"{found['failed by the lost node']} of them by the lost node"
+        f"{sum(one['failed'] for one in found['steps'])} of {found['requests']:,} requests failed"
         + (
-            f", the last {found['last failure after, s']:.0f} s after its end"
+            f", {found['failed by the lost node']} of them by the lost node, the last "
+            f"{found['last failure after, s']:.0f} s after its end"
             if found["failed by the lost node"]
             else ""
         )
-        + "; its replicas were back on other nodes after "
+        + "; the lost node's replicas were back on other nodes after "
         f"{found['replicas back after, s']:.0f} s. Bookings lost: "
         f"{len(found['bookings lost'])}."
     )

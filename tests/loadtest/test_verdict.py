@@ -83,6 +83,7 @@ def test_for_how_long_nobody_answered_is_told() -> None:
 
 def test_timeouts_are_told() -> None:
     assert "7 requests got no connection within pool_timeout (1 s)" in text(spike(timeouts=7))
+    assert "1 request got no connection" in text(spike(timeouts=1))
 
 
 def test_a_pool_that_did_not_recover_is_told() -> None:

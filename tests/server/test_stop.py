@@ -38,6 +38,16 @@ def test_requests_in_flight_are_answered_and_no_other_accepted(stopping: Applica
         assert held.result() == 200
 
 
+def test_the_database_hears_of_the_end(database: PrivateDatabase) -> None:
+    before = clients(database)
+    aborted = aborts(database)
+    with Application.running(database, **SETTINGS) as application:
+        get(application, "/api/v1/clinicians?limit=1")
+        assert clients(database) > before
+    eventually(lambda: clients(database) <= before)
+    assert aborts(database) == aborted
+
+
 def test_what_a_killed_server_left_goes_with_the_next_start(
     database: PrivateDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -56,6 +66,20 @@ def test_what_a_killed_server_left_goes_with_the_next_start(
             assert last.alive
         assert directories() == its_own
     assert directories() == set()
+
+
+def clients(database: PrivateDatabase) -> int:
+    return counted(database, "Threads_connected")
+
+
+def aborts(database: PrivateDatabase) -> int:
+    return counted(database, "Aborted_clients")
+
+
+def counted(database: PrivateDatabase, status: str) -> int:
+    with database.connect("admin") as connection, connection.cursor() as cursor:
+        cursor.execute("SHOW GLOBAL STATUS LIKE %s", (status,))
+        return int(cursor.fetchone()[1])
 
 
 def used(application: Application) -> float:

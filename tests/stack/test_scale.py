@@ -14,6 +14,10 @@ REPLICAS = "count(count by (instance) (db_client_connection_max))"
 TARGETS = 'count(up{job="app"})'  # one that is gone is shown as down for two scrapes
 LIMIT = "sum(db_client_connection_max)"
 ANSWERING = "count(sum by (instance) (rate(flask_http_request_total[15s])) > 0.5)"
+NAMED = (
+    "SELECT COUNT(DISTINCT attr_value) FROM performance_schema.session_connect_attrs "
+    "WHERE attr_name = 'program_name' AND attr_value LIKE 'clinic@%'"
+)
 FOLLOWED = 60.0  # seconds; a replica may take 20 of them to finish its requests
 
 
@@ -30,7 +34,13 @@ def traffic(stack: Stack) -> Traffic:
                 (LIMIT, replicas * 2 * (4 + 2)),
             ):
                 eventually(partial(stack.shows, query, wanted), within=FOLLOWED)
+            eventually(partial(names, stack, replicas), within=FOLLOWED)
     return found
+
+
+def names(stack: Stack, replicas: int) -> bool:
+    """Whether MySQL can tell so many replicas from each other."""
+    return stack.sql(NAMED) == [[str(replicas)]]
 
 
 def test_no_request_failed(traffic: Traffic) -> None:

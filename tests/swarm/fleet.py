@@ -35,9 +35,8 @@ CONVERGED = 180.0  # seconds
 class Fleet:
     """The services, by way of a manager that lives."""
 
-    def __init__(self, nodes: Nodes, settings: dict[str, str] | None = None) -> None:
+    def __init__(self, nodes: Nodes) -> None:
         self._nodes = nodes
-        self._settings = SETTINGS | (settings or {})
         self.port = free_port()
 
     def secrets(self, directory: Path) -> Path:
@@ -47,10 +46,12 @@ class Fleet:
         subprocess.run(["chown", "--recursive", "999:999", str(directory / "mysql")], check=True)
         return directory / "mysql"
 
-    def deploy(self, image: str, replicas: int, schema: str = "head", check: bool = True) -> str:
-        """Run deploy.sh; what it said."""
+    def deploy(
+        self, image: str, replicas: int, schema: str = "head", check: bool = True, **others: str
+    ) -> str:  # fmt: skip
+        """Run deploy.sh, with *others* of its settings; what it said."""
         settings = {"POOLSIGHT_IMAGE": image, "CLINIC_REPLICAS": str(replicas),
-                    "CLINIC_SCHEMA": schema}  # fmt: skip
+                    "CLINIC_SCHEMA": schema, **others}  # fmt: skip
         script = ("sh", "compose/swarm/deploy.sh", "--resolve-image", "never")
         return self._run(*script, settings=settings, check=check, timeout=900)
 
@@ -146,7 +147,7 @@ class Fleet:
         self, *command: str, settings: dict[str, str] | None = None, check: bool = True,
         timeout: float = 300,
     ) -> str:  # fmt: skip
-        environment = {"DOCKER_HOST": self._nodes.host(METRICS), **self._settings}
+        environment = {"DOCKER_HOST": self._nodes.host(METRICS), **SETTINGS}
         found = subprocess.run(
             command, cwd=ROOT, env={**os.environ, **environment, **(settings or {})},
             capture_output=True, text=True, timeout=timeout, check=False,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Self
 
@@ -47,14 +48,31 @@ class Servers:
     def sql(self, name: str, statements: str) -> list[list[str]]:
         """Run *statements* as root at a server; the rows."""
         found = subprocess.run(
-            ["docker", "exec", "--interactive", _container(name), "mysql",
-             "--defaults-file=/run/secrets/clinic/root.cnf", "--skip-column-names", "--batch",
-             "clinic"],
-            input=statements, capture_output=True, text=True, timeout=120, check=False,
+            _client(name), input=statements, capture_output=True, text=True, timeout=120,
+            check=False,
         )  # fmt: skip
         if found.returncode:
             raise RuntimeError(f"{name}: {found.stderr}")
         return [line.split("\t") for line in found.stdout.splitlines()]
+
+    @contextmanager
+    def session(self, name: str) -> Iterator[Callable[[str], list[list[str]]]]:
+        """One session of root's, for what is asked often: call it with a query for the rows."""
+        with subprocess.Popen(
+            [*_client(name), "--unbuffered"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            text=True, bufsize=1,
+        ) as client:  # fmt: skip
+            assert client.stdin is not None
+            assert client.stdout is not None
+            asked, answered = client.stdin, client.stdout
+
+            def ask(query: str) -> list[list[str]]:
+                asked.write(f"{query}; SELECT 'end';\n")
+                rows = takewhile(lambda line: line != "end\n", answered)
+                return [row.rstrip("\n").split("\t") for row in rows]
+
+            yield ask
+            asked.close()
 
     def answers(self, name: str) -> bool:
         """Whether a server can be used, over TCP as its clients do."""
@@ -115,6 +133,11 @@ class Servers:
             "--env", "MYSQL_ROOT_HOST=localhost", "--env", "MYSQL_DATABASE=clinic",
             "--entrypoint", "sh", "mysql:9.7", "/opt/start.sh",
         )  # fmt: skip
+
+
+def _client(name: str) -> list[str]:
+    options = ("--defaults-file=/run/secrets/clinic/root.cnf", "--skip-column-names", "--batch")
+    return ["docker", "exec", "--interactive", _container(name), "mysql", *options, "clinic"]
 
 
 def _container(name: str) -> str:
