@@ -247,11 +247,12 @@ def _carried(fleet: Fleet, replicas: int, processors: Processors) -> dict[str, A
     course = [value for _, value in fleet.course(f"sum({good})", began, ended)]
     senders = fleet.course("count(count by (instance) (locust_users))", began, ended)
     middle = sorted(course)[len(course) // 2 :]
-    total = re.search(r"Aggregated\s+(\d+)", said)
+    total = re.search(r"Aggregated\s+(\d+)\s+(\d+)", said)
     one = {
         "replicas": replicas,
         "requests a second": round(sum(middle) / len(middle), 1),
         "merged by the master": int(total.group(1)) if total else 0,
+        "of which failed": int(total.group(2)) if total else 0,
         "senders": int(max((value for _, value in senders), default=0)),
         "idle": processors.shares(began, ended)["idle"],
     }
