@@ -112,7 +112,7 @@ def worker_exit(server: Any, worker: Any) -> None:
     app = getattr(worker, "wsgi", None)  # none where it did not come that far
     if app is not None:
         close_idle(app)
-    _end_at_once()
+        _end_at_once()
 
 
 def on_exit(server: Any) -> None:

@@ -18,7 +18,7 @@ def _quiet(caplog: pytest.LogCaptureFixture) -> None:
 
 TestWalk = PoolWalk.TestCase
 TestWalk.settings = settings(
-    max_examples=15,
+    max_examples=10,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=list(HealthCheck),
