@@ -6,7 +6,7 @@ SHELL := bash
 
 python := .venv/bin/python
 DRILLS := million steady walk churn outage alerts queries overhead throughput queueing sizing fingerprints \
-	crashes parallel rehearsal backfill findings notebooks clouds vm swarm
+	crashes parallel newcomer rehearsal backfill findings notebooks clouds vm swarm
 
 .PHONY: help
 help: ## List the commands

@@ -147,6 +147,22 @@ def _swarm() -> Iterator[str]:
         )
 
 
+def _newcomer() -> Iterator[str]:
+    """How long a newcomer takes."""
+    result = latest("newcomer")
+    if result is None:
+        yield "Not timed yet: `make drill-newcomer`."
+        return
+    seconds = result["findings"]["seconds"]
+    without = "" if result["findings"]["with Grafana"] else ", Grafana left out"
+    yield (
+        f"Timed from a clone on {result['date'][:10]}, two processors, base images at hand: a "
+        f"report after {seconds['a report']} s; the stack{without}, built and healthy, after "
+        f"{seconds['the dashboards']} s; a migration of one's own, written and applied, after "
+        f"{seconds['a migration']} s. `make drill-newcomer` times it again."
+    )
+
+
 def _held(checks: dict[str, bool]) -> str:
     """How many checks held, and which did not."""
     missed = [name for name, held in checks.items() if not held]
@@ -260,6 +276,7 @@ def _spread(runs: list[dict[str, Any]], name: str, factor: float = 1) -> str:
 QUOTES: dict[str, Callable[..., Iterator[str]]] = {
     "migrations": _migrations,
     "swarm": _swarm,
+    "newcomer": _newcomer,
     "scenario": _scenario,
     "spikes": _spikes,
     "closed": _closed,

@@ -25,6 +25,7 @@ class Stack:
     grafana: bool
     ports: dict[str, int] = field(default_factory=lambda: free_ports(*PORTS))
     settings: dict[str, str] = field(default_factory=dict)
+    directory: Path = ROOT
 
     def compose(
         self,
@@ -37,7 +38,7 @@ class Stack:
         published = {name: str(port) for name, port in self.ports.items()}
         found = subprocess.run(
             ["docker", "compose", "--project-name", self.project, *arguments],
-            cwd=ROOT,
+            cwd=self.directory,
             env={**os.environ, **published, **self.settings, **(settings or {})},
             capture_output=True,
             text=True,
