@@ -14,7 +14,7 @@ help: ## List the commands
 
 .PHONY: demo
 demo: .venv/.runtime ## A private database, the app, a traffic spike, and the report of it
-	@$(python) -m loadtest run spike
+	@$(python) -m loadtest run spike || [[ $$? == [15] ]]  # a verdict, which a slow machine changes, and no failure
 
 .PHONY: test
 test: .venv/.tools .venv/.sqlalchemy20 ## Lint, types, architecture, unit and integration tests (up to 6 minutes)
