@@ -15,6 +15,7 @@ import sys
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.client import HTTPException
@@ -152,19 +153,29 @@ def photographs(
     Raises:
         NotShownError: there is no browser, a dashboard does not come, or a panel is in error.
     """
+    with browser() as opened:
+        for name, theme in product(occasion.dashboards, occasion.themes):
+            try:
+                picture = photograph(opened, grafana, name, theme, begin, end)
+            except (AssertionError, Error) as error:
+                raise NotShownError(f"The dashboard {name!r} did not come: {error}") from error
+            yield f"{occasion.name}-{name}-{theme}", picture
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """The machine's browser, without a window.
+
+    Raises:
+        NotShownError: there is none.
+    """
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
         raise NotShownError(f"A browser is missing. Install one of: {', '.join(BROWSERS)}")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
+        yield playwright.chromium.launch(
             executable_path=found, args=["--no-sandbox", "--disable-gpu"]
         )
-        for name, theme in product(occasion.dashboards, occasion.themes):
-            try:
-                picture = photograph(browser, grafana, name, theme, begin, end)
-            except (AssertionError, Error) as error:
-                raise NotShownError(f"The dashboard {name!r} did not come: {error}") from error
-            yield f"{occasion.name}-{name}-{theme}", picture
 
 
 def photograph(

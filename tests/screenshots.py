@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import html
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,12 +17,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, FloatRect, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, FloatRect, Page, ViewportSize, expect
 
 from loadtest.lab.application import Application
 from loadtest.lab.database import PrivateDatabase
 from loadtest.lab.processes import Workspace
-from monitoring.screenshots import BROWSERS, NotShownError
+from monitoring.screenshots import NotShownError
+from monitoring.screenshots import browser as open_browser
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[1]
@@ -50,7 +50,7 @@ def main() -> None:
     with (
         PrivateDatabase.running() as database,
         _application(database) as app,
-        _browser() as browser,
+        open_browser() as browser,
     ):
         _pages(browser, app.url)
         terminal, report = _spike(app)
@@ -73,17 +73,6 @@ def _application(database: PrivateDatabase) -> Iterator[Application]:
     finally:
         application.stop()
         workspace.close()
-
-
-@contextmanager
-def _browser() -> Iterator[Browser]:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        raise NotShownError(f"A browser is missing. Install one of: {', '.join(BROWSERS)}")
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(
-            executable_path=found, args=["--no-sandbox", "--disable-gpu"]
-        )
 
 
 def _pages(browser: Browser, url: str) -> None:

@@ -10,8 +10,8 @@ import os
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from tests.drills import record
 from tests.stack.stack import GRAFANA_IMAGE, ROOT, Stack, has_image
@@ -43,7 +43,7 @@ def main() -> None:
     record("newcomer", passed, f"MySQL {version}", findings)
 
 
-def _timed(part: Any) -> int:
+def _timed(part: Callable[[], None]) -> int:
     began = time.monotonic()
     part()
     return round(time.monotonic() - began)
