@@ -3,16 +3,20 @@
     make findings
 
 Each is run once on a private database and application. The figures of the last three times are
-kept: the page shows their median, and their range where they differ. Pictures are the last time's.
+kept, of a scenario that has changed those since: the page shows their median, and their range where
+they differ. A further run may lie beyond that range by half; which of its figures do not is
+recorded. Pictures are the last time's.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +29,9 @@ from tests.drills import RESULTS, latest, record
 ROOT = RESULTS.parents[1]
 PICTURES = RESULTS.parent / "images" / "findings"
 KEPT = 3
+BEYOND = 1.5  # how far beyond the range of the runs before it a figure may lie, as a factor
+FIGURES = {"good per second": 1, "p50": 1000, "p95": 1000, "longest": 1000}  # as the page has them
+Found = dict[str, dict[str, dict[str, Any]]]  # scenarios and spikes, by name, their figures
 SPIKES = {
     "2 + 0": {"CLINIC_POOL_SIZE": "2", "CLINIC_POOL_MAX_OVERFLOW": "0"},
     "4 + 2, the default": {},
@@ -43,16 +50,43 @@ def main() -> None:
     now = {name: _figures(name) for name in _scenarios()}
     spikes = {name: _figures("spike", changed) for name, changed in SPIKES.items() if changed}
     spikes = {name: spikes.get(name, now["spike"]) for name in SPIKES}
-    before = latest("findings")
-    kept = before["findings"]["runs"][-KEPT + 1 :] if before else []
     found = {"scenarios": now, "spikes": spikes}
+    before = latest("findings")
+    kept = [_comparable(run, found) for run in before["findings"]["runs"]] if before else []
     unseen = [name for name, one in now.items() if one["unseen"]]
     findings = {
         "minutes": round((time.monotonic() - began) / 60, 1),
         "marks that were not seen": unseen,
-        "runs": [*kept, found],
+        "compared": len(list(_compared(kept, found))),
+        "outside": [said for said, inside in _compared(kept, found) if not inside],
+        "runs": [*kept[-KEPT + 1 :], found],
     }
     record("findings", not unseen, next(iter(now.values()))["server"], findings)
+
+
+def _comparable(run: Found, now: Found) -> Found:
+    """What an earlier run found in scenarios that are still the same."""
+    return {
+        part: {
+            name: one
+            for name, one in figures.items()
+            if name in now[part] and one["definition"] == now[part][name]["definition"]
+        }
+        for part, figures in run.items()
+    }
+
+
+def _compared(kept: list[Found], now: Found) -> Iterator[tuple[str, bool]]:
+    """Each figure of this run, and whether it lies within what the runs before it stated."""
+    for part, figures in now.items():
+        for name, one in figures.items():
+            runs = [run[part][name] for run in kept if name in run[part]]
+            for figure, factor in FIGURES.items() if runs else ():
+                stated = [run[figure] * factor for run in runs]
+                least, most = min(stated), max(stated)
+                value = one[figure] * factor
+                said = f"{name}, {figure}: {value:,.0f} where {least:,.0f} to {most:,.0f} was"
+                yield said, round(least / BEYOND) <= round(value) <= round(most * BEYOND)
 
 
 def _scenarios() -> list[str]:
@@ -72,6 +106,7 @@ def _figures(name: str, changed: dict[str, str] | None = None) -> dict[str, Any]
     whole = verdict.whole(run.results)
     closed = verdict.whole(run.closed)
     return {
+        "definition": _definition(name),
         "requests": whole.requests if whole else 0,
         "failed share": round(focus.failed_share, 4),
         "good per second": round(focus.goodput, 1),
@@ -92,6 +127,12 @@ def _figures(name: str, changed: dict[str, str] | None = None) -> dict[str, Any]
         "invalid": run.invalid,
         "server": run.versions["database"],
     }
+
+
+def _definition(name: str) -> str:
+    """What tells one version of a scenario from another."""
+    content = (scenario.DIRECTORY / f"{name}.toml").read_bytes()
+    return hashlib.sha256(content).hexdigest()[:12]
 
 
 def _run(name: str, changed: dict[str, str]) -> Run:

@@ -59,7 +59,7 @@ def test_something_goes_wrong_or_more_arrives_and_it_can_be_left_out(one: Scenar
 def test_a_scenario_is_loaded_from_its_file() -> None:
     leak = SCENARIOS["leak"]
     assert leak.settings["CLINIC_POOL_LEAK_THRESHOLD"] == "5"
-    assert (leak.fault.kind, leak.fault.arguments) == ("leak", {"connections": 6})
+    assert (leak.fault.kind, leak.fault.arguments) == ("leak", {"connections": 4})
     assert leak.fault_bounds == leak.bounds("leak") == (10, 35)
     assert leak.focus == "leak"
     assert [mark.during for mark in leak.marks] == ["leak", "leak", "leak", "recovery"]
