@@ -173,7 +173,7 @@ def _held(checks: dict[str, bool]) -> str:
 
 def _scenario(name: str) -> Iterator[str]:
     """One scenario: what was answered, what the pool did, and when each mark was seen."""
-    runs = [run["scenarios"][name] for run in _runs() if name in run["scenarios"]]
+    runs = _found("scenarios", name)
     if not runs:
         yield "Not recorded yet: `make findings`."
         return
@@ -197,12 +197,11 @@ def _scenario(name: str) -> Iterator[str]:
 
 def _spikes() -> Iterator[str]:
     """The spike with other settings."""
-    kept = [run["spikes"] for run in _runs()]
     heads = ("size + overflow of each worker", "good a second", "failed", "p50", "p95")
     yield f"| {' | '.join(heads)} | waiting, most | timed out |"
     yield "|---|---|---|---|---|---|---|"
-    for name in kept[-1] if kept else ():
-        runs = [run[name] for run in kept if name in run]
+    for name in _runs()[-1]["spikes"] if _runs() else ():
+        runs = _found("spikes", name)
         yield (
             f"| {name} | {_spread(runs, 'good per second')} "
             f"| {_spread(runs, 'failed share', 100)} % | {_ms(runs, 'p50')} | {_ms(runs, 'p95')} "
@@ -212,8 +211,7 @@ def _spikes() -> Iterator[str]:
 
 def _closed() -> Iterator[str]:
     """What closed users would have told of the stall."""
-    runs = [run["scenarios"]["stall"] for run in _runs()]
-    if runs:
+    if runs := _found("scenarios", "stall"):
         yield "| | p95 | slowest |"
         yield "|---|---|---|"
         yield f"| open arrivals | {_ms(runs, 'p95')} | {_ms(runs, 'longest')} |"
@@ -230,7 +228,7 @@ def _summary() -> Iterator[str]:
     yield "| scenario | good a second | failed | p95 | in use, most | waiting, most |"
     yield "|---|---|---|---|---|---|"
     for name in runs[-1]["scenarios"]:
-        found = [run["scenarios"][name] for run in runs if name in run["scenarios"]]
+        found = _found("scenarios", name)
         yield (
             f"| [{name}](docs/findings.md#{name}) | {_spread(found, 'good per second')} "
             f"| {_spread(found, 'failed share', 100)} % | {_ms(found, 'p95')} "
@@ -240,24 +238,30 @@ def _summary() -> Iterator[str]:
 
 
 def _when() -> Iterator[str]:
-    """When and on what the findings were made."""
+    """When and on what the findings were made, and what a further run may find."""
     if result := latest("findings"):
-        number = len(_runs())
+        found = result["findings"]
         yield (
             f"Found on {result['date'][:10]} on {result['versions']['server']}, in "
-            f"{result['findings']['minutes']:.0f} minutes, on a machine that the load shares with "
-            "application and database. Figures are "
-            + (
-                "of one run."
-                if number == 1
-                else f"medians of the last {number} runs, and their range where it differs."
-            )
+            f"{found['minutes']:.0f} minutes, on a machine that the load shares with "
+            "application and database. Figures are medians of the last runs, "
+            f"{len(found['runs'])} of a scenario that has not changed since, and their range where "
+            "it differs. Of good answers, p50, p95 and the slowest, a further run may lie beyond "
+            "that range by half: from two thirds of the least to one and a half times the most. "
+            f"{found['compared'] - len(found['outside'])} of the last run's {found['compared']} "
+            "figures did, by what the runs before it had found"
+            + (f"; these did not: {'; '.join(found['outside'])}." if found["outside"] else ".")
         )
 
 
 def _runs() -> list[dict[str, Any]]:
     result = latest("findings")
     return result["findings"]["runs"] if result else []
+
+
+def _found(part: str, name: str) -> list[dict[str, Any]]:
+    """What was found in a scenario, or in a spike with other settings, oldest first."""
+    return [run[part][name] for run in _runs() if name in run[part]]
 
 
 def _ms(runs: list[dict[str, Any]], name: str) -> str:
