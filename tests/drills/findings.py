@@ -4,8 +4,8 @@
 
 Each is run once on a private database and application. The figures of the last three times are
 kept, of a scenario that has changed those since: the page shows their median, and their range where
-they differ. A further run may lie beyond that range by half; which of its figures do not is
-recorded. Pictures are the last time's.
+they differ. A further run may lie beyond the range of two or more by half; which of its figures do
+not is recorded. Pictures are the last time's.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _compared(kept: list[Found], now: Found) -> Iterator[tuple[str, bool]]:
     for part, figures in now.items():
         for name, one in figures.items():
             runs = [run[part][name] for run in kept if name in run[part]]
-            for figure, factor in FIGURES.items() if runs else ():
+            for figure, factor in FIGURES.items() if len(runs) > 1 else ():
                 stated = [run[figure] * factor for run in runs]
                 least, most = min(stated), max(stated)
                 value = one[figure] * factor

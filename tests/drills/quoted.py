@@ -247,9 +247,9 @@ def _when() -> Iterator[str]:
             "application and database. Figures are medians of the last runs, "
             f"{len(found['runs'])} of a scenario that has not changed since, and their range where "
             "it differs. Of good answers, p50, p95 and the slowest, a further run may lie beyond "
-            "that range by half: from two thirds of the least to one and a half times the most. "
-            f"{found['compared'] - len(found['outside'])} of the last run's {found['compared']} "
-            "figures did, by what the runs before it had found"
+            "that range by half: from two thirds of the least to one and a half times the most. Of "
+            f"the last run's {found['compared']} figures that two runs before it had found, "
+            f"{found['compared'] - len(found['outside'])} kept within that"
             + (f"; these did not: {'; '.join(found['outside'])}." if found["outside"] else ".")
         )
 
