@@ -53,12 +53,13 @@ def main() -> None:
     found = {"scenarios": now, "spikes": spikes}
     before = latest("findings")
     kept = [_comparable(run, found) for run in before["findings"]["runs"]] if before else []
+    compared = list(_compared(kept, found))
     unseen = [name for name, one in now.items() if one["unseen"]]
     findings = {
         "minutes": round((time.monotonic() - began) / 60, 1),
         "marks that were not seen": unseen,
-        "compared": len(list(_compared(kept, found))),
-        "outside": [said for said, inside in _compared(kept, found) if not inside],
+        "compared": len(compared),
+        "outside": [said for said, inside in compared if not inside],
         "runs": [*kept[-KEPT + 1 :], found],
     }
     record("findings", not unseen, next(iter(now.values()))["server"], findings)
